@@ -1,0 +1,24 @@
+"""The composition root of the engine: plugs the layers together once Django is ready."""
+
+from types import ModuleType
+
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    """The app `jobs`."""
+
+    name = "jobs"
+    default_auto_field = "django.db.models.BigAutoField"
+    front_door: ModuleType
+    """The module through which models enqueue; see models/job.py."""
+
+    def ready(self) -> None:
+        from jobs import checks, dispatcher, enqueueing, live
+        from jobs.definition import registry
+
+        self.front_door = enqueueing
+        dispatcher.listen()
+        live.listen()
+        checks.register()
+        registry.autodiscover()

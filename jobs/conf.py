@@ -1,0 +1,186 @@
+"""The QUEUEHUB setting as one typed, frozen value.
+
+Every field has its unit in its name or comment and a default that suits production. `manage.py check` reports unknown
+keys and bad values (`checks.py`); docs/settings.md is generated from this file.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+
+def _node() -> str:
+    return os.environ.get("QUEUEHUB_NODE") or socket.gethostname()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `QUEUEHUB = {...}` may hold; keys are the upper-case names of these fields."""
+
+    database: str = "default"
+    """Alias in DATABASES of the ledger."""
+
+    transport: str = "jobs.transports.rq.RQTransport"
+    """Dotted path of the transport class."""
+
+    transport_options: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the transport class."""
+
+    node: str = field(default_factory=_node)
+    """Name of this host in the ledger; the environment variable QUEUEHUB_NODE, else the host name."""
+
+    default_queue: str = "default"
+    """Queue of a task that names none."""
+
+    task_modules: tuple[str, ...] = ()
+    """Modules with tasks beside the tasks.py of installed apps."""
+
+    max_attempts: int = 5
+    """Attempts of a task that names no limit; 1 switches retries off."""
+
+    timeout_seconds: int = 300
+    """Soft time limit of a run whose task names none; 0 means no limit."""
+
+    hard_timeout_grace_seconds: float = 5
+    """How long after its soft limit a run may go on before its worker is killed."""
+
+    window_messages: int = 5000
+    """Messages that a queue may have on the transport; the rest waits in the ledger."""
+
+    prefetch_limit: int = 100
+    """Most jobs that a worker claims at once; 1 switches batching off."""
+
+    prefetch_milliseconds: int = 100
+    """A worker claims as many jobs as finish in this time by the task's moving average."""
+
+    release_after_milliseconds: int = 200
+    """Once a run takes longer, its worker gives claimed jobs that have not begun back."""
+
+    receive_wait_seconds: float = 1.0
+    """How long an idle worker waits for a message before it asks the ledger itself."""
+
+    heartbeat_seconds: float = 3
+    """Interval of a pool's heartbeat."""
+
+    lost_after_seconds: float = 15
+    """Silence after which a worker on another host counts as lost; at least three heartbeats."""
+
+    shutdown_grace_seconds: float = 10
+    """How long SIGTERM lets running jobs go on before they are interrupted."""
+
+    poison_losses: int = 3
+    """Losses suffered alone after which a job is declared dead."""
+
+    scheduler_lease_seconds: float = 8
+    """Lifetime of the scheduler's lease; another one takes over after this much silence."""
+
+    republish_after_seconds: float = 5
+    """Age after which a published message that the transport does not list is published again."""
+
+    retention_succeeded_seconds: int = 7 * 86400
+    """How long succeeded jobs are kept; 0 means for ever."""
+
+    retention_cancelled_seconds: int = 30 * 86400
+    """How long cancelled jobs are kept; 0 means for ever."""
+
+    retention_dead_seconds: int = 0
+    """How long dead letters are kept; 0 means for ever."""
+
+    retention_statistics_seconds: int = 30 * 86400
+    """How long per-minute statistics are kept; totals stay for ever."""
+
+    max_payload_bytes: int = 256 * 1024
+    """Most bytes of a job's arguments as JSON."""
+
+    max_result_bytes: int = 64 * 1024
+    """Most bytes of a result as JSON; a larger one is kept truncated with a mark."""
+
+    max_traceback_bytes: int = 64 * 1024
+    """Most bytes of a traceback; a longer one is cut in the middle with a mark."""
+
+    schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Periodic jobs by name: {"task", "cron" or "every_seconds", "timezone", "args", "kwargs", "queue", "misfire"}."""
+
+    plain_rq_functions: tuple[str, ...] = ()
+    """Exact dotted names of functions that plain RQ jobs may run on our workers."""
+
+    rq_admin: bool = False
+    """Show django-rq's own pages in the admin, to superusers."""
+
+    metrics_token: str = ""
+    """Bearer token for /metrics; empty means that production refuses and development allows."""
+
+
+def read(raw: Mapping[str, Any]) -> Settings:
+    """Turn the QUEUEHUB mapping into `Settings`.
+
+    Raises: ImproperlyConfigured, naming every unknown key and every bad value at once.
+    """
+    known = {item.name.upper(): item.name for item in fields(Settings)}
+    problems = [f"unknown key {key!r}; known are {', '.join(sorted(known))}" for key in raw if key not in known]
+    values = {known[key]: _coerced(known[key], value) for key, value in raw.items() if key in known}
+    settings = Settings(**values)
+    problems += problems_of(settings)
+    if problems:
+        raise ImproperlyConfigured("QUEUEHUB: " + "; ".join(problems))
+    return settings
+
+
+def _coerced(name: str, value: Any) -> Any:
+    return tuple(value) if name in {"task_modules", "plain_rq_functions"} and isinstance(value, list | set) else value
+
+
+def problems_of(settings: Settings) -> list[str]:
+    """List what is wrong with the values, one sentence each; empty means that all is well."""
+    problems = []
+    hints = get_type_hints(Settings)
+    for item in fields(Settings):
+        value, kind = getattr(settings, item.name), hints[item.name]
+        wanted = {int: int, float: (int, float), str: str, bool: bool}.get(kind)
+        if wanted and (not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool))):
+            problems.append(f"{item.name.upper()} must be of type {kind.__name__}, not {value!r}")
+        elif kind in (int, float) and value < (0 if item.name in ZERO_MEANS_OFF else 0.001):
+            problems.append(f"{item.name.upper()} must be positive, not {value!r}")
+    if problems:
+        return problems
+    if settings.lost_after_seconds < 3 * settings.heartbeat_seconds:
+        problems.append("LOST_AFTER_SECONDS must be at least three times HEARTBEAT_SECONDS")
+    if not 1 <= settings.prefetch_limit <= 1000:
+        problems.append("PREFETCH_LIMIT must lie between 1 and 1000")
+    if settings.window_messages < settings.prefetch_limit:
+        problems.append("WINDOW_MESSAGES must not be smaller than PREFETCH_LIMIT")
+    return problems
+
+
+ZERO_MEANS_OFF = {
+    "timeout_seconds",
+    "retention_succeeded_seconds",
+    "retention_cancelled_seconds",
+    "retention_dead_seconds",
+    "retention_statistics_seconds",
+    "hard_timeout_grace_seconds",
+}
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process, read once.
+
+    Raises: ImproperlyConfigured.
+    """
+    return read(getattr(django_settings, "QUEUEHUB", {}))
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "QUEUEHUB":
+        get_settings.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,286 @@
+"""What a task is: its options, the registry of all tasks, and the checks of its arguments.
+
+`JobTask` extends the Task of Django 6.0 (of django-tasks on Django 5.2) and knows nothing of the database. A task
+becomes known to workers by autodiscovery only, never because a message or row names it.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from importlib import import_module
+from inspect import Parameter, Signature, signature
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar, overload
+
+from django.apps import apps
+from django.utils.module_loading import module_has_submodule
+
+from jobs.conf import get_settings
+from jobs.errors import InvalidJob, UnknownTask
+from jobs.names import check_name
+from jobs.retry import DEFAULT_POLICY, Policy
+
+try:
+    from django.tasks import task_backends
+    from django.tasks.base import Task
+except ImportError:  # Django 5.2
+    from django_tasks import task_backends
+    from django_tasks.base import Task
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_DEPTH = 64
+OPTIONS = ("unique_key", "expires_at", "tags", "meta", "correlation_id", "subject", "tenant")
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: with them the zero-argument super() of using() would raise
+class JobTask(Task):  # type: ignore[type-arg,misc] # generic in django-tasks only
+    """A function that runs as a job, with the options of the task and of the next enqueue."""
+
+    max_attempts: int | None = None
+    """Most attempts; None takes QUEUEHUB["MAX_ATTEMPTS"]."""
+
+    timeout_seconds: int | None = None
+    """Soft time limit of a run; None takes QUEUEHUB["TIMEOUT_SECONDS"], 0 means no limit."""
+
+    retry: Policy = DEFAULT_POLICY
+    """When to run again after a failure."""
+
+    atomic: bool = False
+    """Run inside the transaction that records the success."""
+
+    aliases: tuple[str, ...] = ()
+    """Former names of the task; rows that carry them still run."""
+
+    unique_key: str = ""
+    """At most one unfinished job per key; empty means no limit."""
+
+    expires_at: datetime | None = None
+    """A job that has not begun by then is cancelled."""
+
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] | None = field(default=None, hash=False)
+    correlation_id: str = ""
+    subject: str = ""
+    tenant: str = ""
+
+    def using(self, **changes: Any) -> "JobTask":
+        """Return a copy with other options.
+
+        Takes queue_name, priority, run_after, backend, unique_key, max_attempts, timeout_seconds, expires_at, tags,
+        meta, correlation_id, subject and tenant; None leaves an option as it is.
+
+        Raises: InvalidJob for an option that does not exist or a bad value.
+        """
+        unknown = changes.keys() - USING
+        if unknown:
+            raise InvalidJob(
+                ", ".join(sorted(unknown)), "no such option.", f"using() takes {', '.join(sorted(USING))}."
+            )
+        if "tags" in changes and changes["tags"] is not None:
+            changes["tags"] = tuple(changes["tags"])
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    @property
+    def attempts_allowed(self) -> int:
+        return self.max_attempts if self.max_attempts is not None else get_settings().max_attempts
+
+    @property
+    def limit_seconds(self) -> int:
+        """The soft time limit in seconds; 0 means none."""
+        return self.timeout_seconds if self.timeout_seconds is not None else get_settings().timeout_seconds
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Check that the arguments fit the function's signature.
+
+        Raises: InvalidJob.
+        """
+        try:
+            _parameters(self.func, self.takes_context).bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidJob("args", f"{self.module_path}: {error}.", "Pass what the function takes.") from None
+
+
+USING = frozenset({"queue_name", "priority", "run_after", "backend", "max_attempts", "timeout_seconds", *OPTIONS})
+
+
+@overload
+def task(function: Callable[P, T], /) -> JobTask: ...
+@overload
+def task(**options: Any) -> Callable[[Callable[P, T]], JobTask]: ...
+def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Turn a module-level function, sync or async, into a task.
+
+    Options: queue_name, priority (-100 to 100, higher first), max_attempts, timeout_seconds, retry (a policy of
+    `jobs.retry`), atomic, takes_context (the first parameter must be named `context`), aliases, backend.
+    Django's own decorator of 6.0 takes none but its own options, hence this one; it serves both versions.
+
+    Raises: InvalidJob, InvalidTask.
+    """
+
+    def decorate(func: Callable[..., Any]) -> JobTask:
+        values = {"backend": "default", "priority": 0, "run_after": None, **options}
+        values.setdefault("queue_name", get_settings().default_queue)
+        if "aliases" in values:
+            values["aliases"] = tuple(values["aliases"])
+        made: JobTask = task_backends[values["backend"]].task_class(func=func, **values)
+        return made
+
+    return decorate if function is None else decorate(function)
+
+
+class TaskRegistry:
+    """All tasks of this process by name and alias."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, JobTask] = {}
+
+    def autodiscover(self) -> None:
+        """Import tasks.py of every installed app and QUEUEHUB["TASK_MODULES"], and register what they define."""
+        for config in apps.get_app_configs():
+            if config.module and module_has_submodule(config.module, "tasks"):
+                self.register_module(import_module(f"{config.name}.tasks"))
+        for name in get_settings().task_modules:
+            self.register_module(import_module(name))
+
+    def register_module(self, module: ModuleType) -> None:
+        """Register the tasks that `module` defines itself; imported ones and `using()` copies are left out."""
+        for attribute, value in vars(module).items():
+            is_own = isinstance(value, JobTask) and value.func.__module__ == module.__name__
+            if is_own and value.func.__qualname__ == attribute:
+                for name in (value.module_path, *value.aliases):
+                    check_name("task", name)
+                    self._tasks[name] = value
+
+    def get(self, name: str) -> JobTask:
+        """Return the task of this name or alias.
+
+        Raises: UnknownTask.
+        """
+        try:
+            return self._tasks[name]
+        except KeyError:
+            raise UnknownTask(name) from None
+
+    def __iter__(self) -> Iterator[JobTask]:
+        return iter({id(item): item for item in self._tasks.values()}.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tasks
+
+
+registry = TaskRegistry()
+
+
+def resolve(task: "JobTask | str") -> JobTask:
+    """Return the registered task for a task object, a `using()` copy or a dotted name.
+
+    Raises: UnknownTask; InvalidJob if it is a task of another backend.
+    """
+    if isinstance(task, str):
+        return registry.get(task)
+    if not isinstance(task, JobTask):
+        raise InvalidJob("task", f"{task!r} is not a task of QueueHub.", "Decorate it with @jobs.task.")
+    if task.module_path not in registry:
+        raise UnknownTask(task.module_path)
+    return task
+
+
+@lru_cache(maxsize=4096)
+def _parameters(func: Callable[..., Any], takes_context: bool) -> Signature:
+    shape = signature(func)
+    if not takes_context:
+        return shape
+    parameters: list[Parameter] = list(shape.parameters.values())[1:]
+    return shape.replace(parameters=parameters)
+
+
+REMEDIES = {
+    "datetime": "Pass value.isoformat().",
+    "date": "Pass value.isoformat().",
+    "Decimal": "Pass str(value).",
+    "UUID": "Pass str(value).",
+    "bytes": "Pass base64 or a path.",
+    "set": "Pass sorted(value).",
+}
+
+
+def encode_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+    """Check that the arguments are strict JSON and return both as JSON texts.
+
+    Tuples become lists. Raises: InvalidJob, naming the argument and the remedy, for other types, NaN, infinity, NUL,
+    lone surrogates, a depth over 64 and more than QUEUEHUB["MAX_PAYLOAD_BYTES"].
+    """
+    if not isinstance(args, list | tuple):
+        raise InvalidJob("args", f"is of type {type(args).__name__}.", "Pass a list.")
+    if not isinstance(kwargs, Mapping):
+        raise InvalidJob("kwargs", f"is of type {type(kwargs).__name__}.", "Pass a dict.")
+    check_json("args", args)
+    check_json("kwargs", kwargs)
+    texts = dump_json(list(args)), dump_json(dict(kwargs))
+    limit = get_settings().max_payload_bytes
+    size = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+    if size > limit:
+        raise InvalidJob(
+            "args", f"the arguments take {size:,} bytes as JSON, over the limit of {limit:,}.",
+            "Store the data and pass its key.",
+        )
+    return texts
+
+
+def check_json(where: str, value: Any, depth: int = 0) -> None:
+    """Check that `value` is strict JSON.
+
+    Raises: InvalidJob, naming `where` in the structure the fault is.
+    """
+    if value is None or isinstance(value, bool | int):
+        return
+    if isinstance(value, str):
+        _check_text(where, value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidJob(where, f"{value} is not JSON.", "Pass None or a text.")
+    elif depth >= MAX_DEPTH:
+        raise InvalidJob(where, f"is nested deeper than {MAX_DEPTH} levels.", "Flatten it.")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            check_json(f"{where}[{index}]", item, depth + 1)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidJob(where, f"the key {key!r} is not a text.", "JSON objects have text keys.")
+            _check_text(where, key)
+            check_json(f"{where}.{key}", item, depth + 1)
+    else:
+        raise InvalidJob(where, f"a {type(value).__name__} is not JSON.", _remedy(value))
+
+
+def _check_text(where: str, text: str) -> None:
+    if "\x00" in text:
+        raise InvalidJob(where, "holds a NUL character.", "Remove it.")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidJob(where, "holds a lone surrogate.", "Pass valid Unicode.") from None
+
+
+def _remedy(value: Any) -> str:
+    if hasattr(value, "_meta") and hasattr(value, "pk"):
+        return "Pass value.pk and load it in the task."
+    return REMEDIES.get(type(value).__name__, "Pass text, numbers, lists and dicts.")
+
+
+def dump_json(value: Any) -> str:
+    """Return compact, strict JSON.
+
+    Raises: InvalidJob for what JSON cannot hold, such as an integer of more than 4,300 digits.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        raise InvalidJob("args", f"{error}.", "Pass a text.") from None

@@ -1,0 +1,113 @@
+"""Every exception of QueueHub.
+
+An error that a developer or operator meets says which field is wrong and what to do. The three that a task may raise
+(`Retry`, `Snooze`, `Discard`) carry a decision instead of a failure.
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class QueueHubError(Exception):
+    """Base of all QueueHub errors."""
+
+
+class InvalidJob(QueueHubError, ValueError):
+    """A job cannot be enqueued; `field` names the column or argument at fault. Nothing was written."""
+
+    def __init__(self, field: str, problem: str, remedy: str = "") -> None:
+        self.field, self.problem, self.remedy = field, problem, remedy
+        super().__init__(f"{field}: {problem}" + (f" {remedy}" if remedy else ""))
+
+
+class UnknownTask(InvalidJob):
+    """No task of that name is registered."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "task",
+            f"no task named {name!r} is registered.",
+            "Decorate the function with @jobs.task in the tasks.py of an installed app,"
+            ' or list its module in QUEUEHUB["TASK_MODULES"].',
+        )
+
+
+class DuplicateJob(InvalidJob):
+    """A job with this id exists already."""
+
+    def __init__(self, job_id: object) -> None:
+        super().__init__("id", f"a job with id {job_id} exists already.", "Leave id out to get a fresh one.")
+
+
+class IllegalMove(QueueHubError):
+    """The job is not in a state from which this verb may move it."""
+
+
+class NotPermitted(QueueHubError):
+    """The user lacks the permission for this verb."""
+
+
+class TransportUnavailable(QueueHubError, ConnectionError):
+    """The transport cannot be reached; jobs stay in the ledger and go out when it is back."""
+
+
+class PermanentError(QueueHubError):
+    """Raised by a task: fail without any further attempt."""
+
+
+class TaskTimeout(QueueHubError, TimeoutError):
+    """The run overran timeout_seconds."""
+
+
+class ResultNotJSON(PermanentError):
+    """The task returned a value that is not JSON."""
+
+
+class Poisoned(QueueHubError):
+    """The job's worker died in mid-run three times while this job ran alone."""
+
+
+class Decision(Exception):  # noqa: N818 - a decision, not an error
+    """Base of what a task raises to say how its run shall be accounted."""
+
+    outcome: ClassVar[str]
+
+
+class Retry(Decision):
+    """Fail this attempt and run again in `in_seconds` (None: by the task's policy)."""
+
+    outcome = "error"
+
+    def __init__(self, in_seconds: float | timedelta | None = None, reason: str = "") -> None:
+        self.in_seconds = _seconds("in_seconds", in_seconds) if in_seconds is not None else None
+        super().__init__(reason or "the task asked for a retry")
+
+
+class Snooze(Decision):
+    """Run again in `in_seconds`; no failure is counted."""
+
+    outcome = "snoozed"
+
+    def __init__(self, in_seconds: float | timedelta, reason: str = "") -> None:
+        self.in_seconds = _seconds("in_seconds", in_seconds)
+        super().__init__(reason or "the task asked to run later")
+
+
+class Discard(Decision):
+    """End the job as cancelled: there is nothing to do any more."""
+
+    outcome = "discarded"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "discarded by the task")
+
+
+class Interrupted(BaseException):
+    """Raised inside a run at the end of a shutdown's grace; not an Exception, so that tasks do not swallow it."""
+
+
+def _seconds(name: str, value: float | timedelta) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not 0 <= seconds <= 366 * 86400:
+        raise ValueError(f"{name} must lie between 0 and one year, not {value!r}")
+    return seconds
