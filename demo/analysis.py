@@ -13,11 +13,14 @@ from typing import Any
 def analyse(data: bytes, encoding: str | None = None, name: str = "<source>") -> dict[str, Any]:
     """Parse Python source and return its figures.
 
-    `name` stands in the traceback of a file that does not parse. Without `encoding` the bytes are decoded as Python itself does it (PEP 263: byte order mark, coding cookie, UTF-8).
-    The result is `{"lines": int, "functions": int, "classes": int, "longest_function": {"name": str, "lines": int} |
-    None, "sha256": str}`.
+    `name` stands in the traceback of a file that does not parse. Without `encoding` the bytes are decoded as
+    Python itself does it (PEP 263: byte order mark, coding cookie, UTF-8).
 
-    Raises: SyntaxError, UnicodeDecodeError, ValueError (NUL bytes, in old versions of Python), LookupError (no such encoding).
+    The result is `{"lines": int, "functions": int, "classes": int, "longest_function": {"name": str, "lines":
+    int} | None, "sha256": str}`.
+
+    Raises: SyntaxError, UnicodeDecodeError, ValueError (NUL bytes in old versions of Python), LookupError (no
+    such encoding).
     """
     text = data.decode(encoding) if encoding else importlib.util.decode_source(data)
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """The files to work on: the standard library, the installed packages and a folder of broken files.
 
-A file has a label such as `stdlib/asyncio/queues.py`: short, the same on every node, and confined to the three roots
-whatever an operator types into a dead letter.
+A file has a label such as `stdlib/asyncio/queues.py`: short, the same on every node, and confined to the
+three roots whatever an operator types into a dead letter.
 """
 
 import os

@@ -1,0 +1,209 @@
+"""The demo itself: a server, three processes, a run, and their orderly end."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from django.core.management import call_command
+from django.db import connections
+
+from demo.accounts import create_operator
+from demo.models import Run
+from demo.processes import Child, Family
+from demo.progress import Progress, rate_of
+from demo.workload import Tally, current_run, enqueue_rest, is_finished, tally
+from jobs.states import JobState
+from queuehub.embedded import PROJECT_DIRECTORY, EmbeddedServer, runtime_directory
+
+HOST = "127.0.0.1"
+TICK_SECONDS = 0.5
+WEB_START_SECONDS = 60
+ONCE_LIMIT_SECONDS = 600
+
+
+class CannotStart(Exception):  # noqa: N818 - it names what happened
+    """Something outside stands in the way; the message is one line that says what to do."""
+
+
+class Stopped(Exception):  # noqa: N818 - it names what happened
+    """A signal asked the demo to stop."""
+
+
+class Supervisor:
+    """One demo from its start to its end."""
+
+    def __init__(self, port: int, stream: TextIO) -> None:
+        self.port = port
+        self.progress = Progress(stream)
+        self.directory = runtime_directory()
+        self.server: EmbeddedServer | None = None
+        self.family = Family()
+
+    def run(self) -> None:
+        """Run until a signal comes.
+
+        Raises: CannotStart, EmbeddedServerError, GaveUp.
+        """
+        with stop_on_signals(), ExitStack() as stack:
+            try:
+                self._start(stack)
+                run, begun_at = current_run(), time.monotonic()
+                self._say_where()
+                self._enqueue(run, begun_at)
+                while True:
+                    self.progress.show(tally(run), time.monotonic() - begun_at)
+                    self._wait_a_tick()
+            except Stopped:
+                self.progress.say("\nStopping; running jobs get 10 s; make demo goes on with the rest.")
+
+    def run_once(self) -> int:
+        """Run until nothing is pending, print the figures as one line of JSON and return the exit code.
+
+        Raises: CannotStart, EmbeddedServerError, GaveUp.
+        """
+        with stop_on_signals(), ExitStack() as stack:
+            try:
+                self._start(stack)
+                run, begun_at = current_run(), time.monotonic()
+                self._enqueue(run, begun_at)
+                while not is_finished(run) and time.monotonic() - begun_at < ONCE_LIMIT_SECONDS:
+                    self.progress.show(tally(run), time.monotonic() - begun_at)
+                    self._wait_a_tick()
+                figures, seconds = tally(run), time.monotonic() - begun_at
+            except Stopped:
+                self.progress.say("stopped by a signal before the run was finished")
+                return 1
+        if figures.pending:
+            self.progress.say(f"{figures.pending} jobs are still pending: see the logs in {self.directory}")
+        self.progress.say(json.dumps(report_of(figures, seconds)))
+        return 1 if figures.lost or figures.pending else 0
+
+    def _start(self, stack: ExitStack) -> None:
+        require_free_port(self.port)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(only_demo_in(self.directory))
+        if not os.environ.get("REDIS_URL"):
+            self.server = stack.enter_context(EmbeddedServer(self.directory))
+        call_command("migrate", interactive=False, verbosity=0)
+        self.progress.say(create_operator())
+        connections.close_all()
+        self.family.children = self._children()
+        stack.callback(self.family.stop)
+        self.family.start()
+        deadline = time.monotonic() + WEB_START_SECONDS
+        while not is_listening(self.port):
+            if time.monotonic() > deadline:
+                raise CannotStart(f"no web server on port {self.port}: see {self.directory}/web.log")
+            self._wait_a_tick()
+
+    def _children(self) -> list[Child]:
+        web = ["-m", "uvicorn", "queuehub.asgi:application", "--host", HOST, "--port", str(self.port)]
+        commands = {
+            "web server": [*web, "--timeout-graceful-shutdown", "3", "--no-access-log"],
+            "worker": ["manage.py", "jobs_worker"],
+            "scheduler": ["manage.py", "jobs_scheduler"],
+        }
+        return [
+            Child(name, command, self.directory / f"{name.split()[0]}.log", PROJECT_DIRECTORY)
+            for name, command in commands.items()
+        ]
+
+    def _say_where(self) -> None:
+        address = f"http://localhost:{self.port}"
+        self.progress.say(f"Dashboard  {address}/\nAdmin      {address}/admin/\nMetrics    {address}/metrics")
+        self.progress.say(f"Logs       {self.directory}\nStop       Ctrl-C\n")
+
+    def _enqueue(self, run: Run, begun_at: float) -> None:
+        for _ in enqueue_rest(run):
+            self.progress.show(tally(run), time.monotonic() - begun_at)
+            self._repair()
+
+    def _wait_a_tick(self) -> None:
+        time.sleep(TICK_SECONDS)
+        self._repair()
+
+    def _repair(self) -> None:
+        if self.server and self.server.process and self.server.process.poll() is not None:
+            self.progress.say("the embedded Valkey has ended; starting it again: no job is lost")
+            self.server.stop()
+            self.server.start()
+        self.family.restart_fallen(self.progress.say)
+
+
+def report_of(figures: Tally, seconds: float) -> dict[str, float]:
+    """Return what `demo --once` prints at its end."""
+    return {
+        "enqueued": figures.enqueued,
+        "succeeded": figures.count(JobState.SUCCEEDED),
+        "dead": figures.count(JobState.DEAD),
+        "retried": figures.retried,
+        "lost": figures.lost,
+        "seconds": round(seconds, 1),
+        "jobs_per_second": round(rate_of(figures, seconds), 1),
+    }
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into `Stopped`; a second one cuts the orderly end short."""
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def only_demo_in(directory: Path) -> Iterator[None]:
+    """Hold the lock of the one demo that a runtime directory can have; the kernel frees it when we vanish.
+
+    Raises: CannotStart if another demo holds it.
+    """
+    with (directory / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(f"a demo runs already on {directory}: stop it first") from None
+        yield
+
+
+def require_free_port(port: int) -> None:
+    """Check that the web server can have the port.
+
+    Raises: CannotStart.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the web server does
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            other = port + 1 if port < 65535 else 8000
+            raise CannotStart(f"port {port}: {error.strerror}; run make demo PORT={other}") from None
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
+    """Tell whether something accepts connections on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
