@@ -1,0 +1,48 @@
+# QueueHub's commands. Each sets up what it needs first; `make` alone lists them.
+#
+# PYTHON=…  the interpreter to use (3.11 or later); otherwise the first fit of python3, python3.13, 3.12, 3.11
+# PORT=…    the port of `make demo` (8000)
+
+SHELL = /bin/sh
+PORT ?= 8000
+PYTHON ?=
+VENV_PYTHON = .venv/bin/python
+MANAGE = $(VENV_PYTHON) manage.py
+
+.DEFAULT_GOAL = help
+.PHONY: help setup setup-runtime demo demo-once test lint bench acceptance
+# pip and the tests share one virtual environment.
+.NOTPARALLEL:
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+setup: ## create .venv and install what running, testing and linting need
+	@PYTHON='$(PYTHON)' sh ./bootstrap.sh requirements.txt requirements-dev.txt
+
+setup-runtime:
+	@PYTHON='$(PYTHON)' sh ./bootstrap.sh requirements.txt
+
+demo: setup-runtime ## run everything on this machine with a real workload (PORT=8000)
+	@exec $(MANAGE) demo --port $(PORT)
+
+demo-once: setup-runtime ## run the same workload without a terminal until nothing is pending
+	@exec $(MANAGE) demo --once
+
+test: setup ## run the tests on SQLite, then the tests with a database on PostgreSQL
+	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m "not acceptance"
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -m "not acceptance" --database-only
+
+lint: setup ## check style, types, imports and migrations
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m mypy
+	.venv/bin/lint-imports
+	$(MANAGE) makemigrations --check --dry-run
+
+bench: setup ## measure throughput and latency
+	$(VENV_PYTHON) -m benchmarks
+
+acceptance: setup ## check the promises on the whole system, with faults
+	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m acceptance
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -m acceptance --database-only

@@ -1,0 +1,27 @@
+"""The ASGI application for uvicorn: pages, static files and WebSockets.
+
+`uvicorn queuehub.asgi:application` needs no other server for static files. Its requests run in many short-lived
+threads, so that database connections come from a pool (QUEUEHUB_DATABASE_POOL_SIZE) instead of living per thread.
+"""
+
+import os
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "queuehub.settings")
+os.environ.setdefault("QUEUEHUB_DATABASE_POOL_SIZE", "16")
+
+pages = get_asgi_application()
+
+# Only now: consumers import models, and these need the application above.
+from dashboards.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": pages,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+    }
+)

@@ -1,0 +1,35 @@
+"""The ledger's database, from DATABASE_URL: PostgreSQL, or one SQLite file."""
+
+from typing import Any
+
+import environ
+
+# WAL lets readers go on while one writes. FULL keeps what was committed even when the power fails; NORMAL may lose
+# the last commits then. The rest keeps a backlog's worth of pages and sorting in memory.
+SQLITE_INIT_COMMAND = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=FULL;
+PRAGMA journal_size_limit=67108864;
+PRAGMA cache_size=-20000;
+PRAGMA temp_store=MEMORY;
+"""
+
+
+def database(url: str, pool_size: int) -> dict[str, Any]:
+    """Return the entry of DATABASES for `url`.
+
+    `pool_size` 0 is for workers and commands: each thread keeps its own connection. Otherwise connections are
+    shared by at most that many requests at once, as ASGI's short-lived threads need it.
+    """
+    configuration: dict[str, Any] = environ.Env.db_url_config(url)
+    options = configuration.setdefault("OPTIONS", {})
+    configuration["CONN_HEALTH_CHECKS"] = True
+    configuration["CONN_MAX_AGE"] = 0 if pool_size else None
+    if configuration["ENGINE"].endswith("sqlite3"):
+        options.setdefault("timeout", 20)
+        # A transaction that reads first and writes later would otherwise fail at once when another has written.
+        options.setdefault("transaction_mode", "IMMEDIATE")
+        options.setdefault("init_command", SQLITE_INIT_COMMAND)
+    elif configuration["ENGINE"].endswith("postgresql") and pool_size:
+        options.setdefault("pool", {"min_size": 1, "max_size": pool_size, "timeout": 10})
+    return configuration
