@@ -4,7 +4,7 @@ import shutil
 import time
 from typing import TextIO
 
-from demo.workload import Tally
+from demo.tally import Tally
 from jobs.states import JobState
 
 LINE_EVERY_SECONDS = 5.0

@@ -18,7 +18,8 @@ from demo.accounts import create_operator
 from demo.models import Run
 from demo.processes import Child, Family
 from demo.progress import Progress, rate_of
-from demo.workload import Tally, current_run, enqueue_rest, is_finished, tally
+from demo.tally import Tally, is_finished, tally
+from demo.workload import current_run, enqueue_rest
 from jobs.states import JobState
 from queuehub.embedded import PROJECT_DIRECTORY, EmbeddedServer, runtime_directory
 

@@ -1,57 +1,25 @@
-"""A run: enqueue one job per file and a few others, go on with an unfinished run, tell how it stands."""
+"""A run's work: one job per file and a few of other kinds; an unfinished run goes on where it was left."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
 from django.utils import timezone
 
 from demo import library, tasks
 from demo.models import Package, Run, SourceFile
+from demo.tally import is_finished
 from jobs.models import Job
-from jobs.states import FINAL, UNFINISHED, JobState
 
 BATCH_FILES = 500
 PARTNER_COUNT = 20
 DUE_IN_SECONDS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How a run stands; every count is of jobs."""
-
-    enqueued: int
-    states: dict[str, int]
-    retried: int  # took more than one attempt
-    lost: int  # enqueued, but no longer in the ledger
-
-    @property
-    def finished(self) -> int:
-        return sum(self.states.get(state, 0) for state in FINAL)
-
-    @property
-    def pending(self) -> int:
-        return sum(self.states.get(state, 0) for state in UNFINISHED)
-
-    def count(self, state: JobState) -> int:
-        return self.states.get(state, 0)
-
-
 def current_run() -> Run:
     """Return the last run if something of it is left to do, else a new one."""
     run = Run.objects.order_by("-pk").first()
     return run if run is not None and not is_finished(run) else Run.objects.create()
-
-
-def is_finished(run: Run) -> bool:
-    """Tell whether all jobs of the run are final and every package has its summary."""
-    return (
-        run.is_enqueued
-        and not run.packages.filter(summary_job=None).exists()
-        and not Job.objects.unfinished().filter(correlation_id=run.correlation_id).exists()
-    )
 
 
 def enqueue_rest(run: Run, packages: dict[str, list[str]] | None = None) -> Iterator[int]:
@@ -68,25 +36,10 @@ def enqueue_rest(run: Run, packages: dict[str, list[str]] | None = None) -> Iter
     found = library.find_packages() if packages is None else packages
     for batch in _batches({name: labels for name, labels in found.items() if name not in known}):
         with transaction.atomic():
-            yield sum(_enqueue_package(run, name, labels) for name, labels in batch.items())
+            count = sum(_enqueue_package(run, name, labels) for name, labels in batch.items())
+        yield count
     run.is_enqueued = True
     run.save(update_fields=["is_enqueued"])
-
-
-def tally(run: Run) -> Tally:
-    """Count the run's jobs by state."""
-    jobs = Job.objects.filter(correlation_id=run.correlation_id).order_by()
-    files = SourceFile.objects.filter(package__run=run)
-    summaries = run.packages.exclude(summary_job=None)
-    others = Job.objects.filter(pk__in=run.other_job_ids)
-    missing_files = files.exclude(Exists(Job.objects.filter(pk=OuterRef("job_id"))))
-    missing_summaries = summaries.exclude(Exists(Job.objects.filter(pk=OuterRef("summary_job_id"))))
-    return Tally(
-        enqueued=files.count() + summaries.count() + len(run.other_job_ids),
-        states=dict(jobs.values_list("state").annotate(count=Count("id"))),
-        retried=jobs.filter(attempt__gt=1).count(),
-        lost=missing_files.count() + missing_summaries.count() + len(run.other_job_ids) - others.count(),
-    )
 
 
 def _enqueue_others(run: Run) -> int:
