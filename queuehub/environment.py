@@ -13,8 +13,8 @@ PRODUCTION = "production"
 def is_production() -> bool:
     """Say whether QUEUEHUB_ENV selects production.
 
-    Raises: ImproperlyConfigured for any other value than the two known, so that a slip of the pen cannot open a
-    production site.
+    Raises: ImproperlyConfigured for any other value than the two known, so that a slip of the pen cannot open
+    a production site.
     """
     name = os.environ.get("QUEUEHUB_ENV") or DEVELOPMENT
     if name not in (DEVELOPMENT, PRODUCTION):
@@ -30,7 +30,8 @@ def created(directory: Path) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImproperlyConfigured(f"cannot create {directory} ({error.strerror}): set QUEUEHUB_RUNTIME_DIR") from error
+        remedy = "set QUEUEHUB_RUNTIME_DIR"
+        raise ImproperlyConfigured(f"cannot create {directory} ({error.strerror}): {remedy}") from error
     return directory
 
 

@@ -1,8 +1,8 @@
 """Django settings: from the environment, safe to star-import and to extend.
 
-Without any variable, everything runs on this machine over plain HTTP: SQLite and an embedded Valkey, both in the
-runtime directory. DATABASE_URL and REDIS_URL name real servers. QUEUEHUB_ENV=production selects production, and
-nothing else does: then SECRET_KEY and ALLOWED_HOSTS must be set.
+Without any variable, everything runs on this machine over plain HTTP: SQLite and an embedded Valkey, both in
+the runtime directory. DATABASE_URL and REDIS_URL name real servers. QUEUEHUB_ENV=production selects production,
+and nothing else does: then SECRET_KEY and ALLOWED_HOSTS must be set.
 """
 
 from pathlib import Path
@@ -23,14 +23,14 @@ RUNTIME_DIR = runtime_directory()
 if not (IS_PRODUCTION and env.str("DATABASE_URL", default="")):
     created(RUNTIME_DIR)
 
-# -- security ----------------------------------------------------------------------------------------------------
+# -- security --------------------------------------------------------------------------------------
 DEBUG = not IS_PRODUCTION and env.bool("DEBUG", default=False)
 if IS_PRODUCTION:
     SECRET_KEY = env.str("SECRET_KEY", default="")
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
     for name, value in {"SECRET_KEY": SECRET_KEY, "ALLOWED_HOSTS": ALLOWED_HOSTS}.items():
         if not value:
-            raise ImproperlyConfigured(f"QUEUEHUB_ENV=production needs {name}: set the environment variable {name}")
+            raise ImproperlyConfigured(f"QUEUEHUB_ENV=production needs {name}: set it in the environment")
 else:
     SECRET_KEY = env.str("SECRET_KEY", default="") or development_key(RUNTIME_DIR / "secret-key")
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -58,7 +58,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
-# -- applications ------------------------------------------------------------------------------------------------
+# -- applications ----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -111,7 +111,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", default=None)
 WHITENOISE_USE_FINDERS = True
 PROMETHEUS_EXPORT_MIGRATIONS = False
 
-# -- ledger, transport, live updates -----------------------------------------------------------------------------
+# -- ledger, transport, live updates ---------------------------------------------------------------
 DATABASES = {
     "default": database(
         env.str("DATABASE_URL", default="") or f"sqlite:///{RUNTIME_DIR / 'queuehub.sqlite3'}",
@@ -125,7 +125,7 @@ RQ = {"WORKER_CLASS": "jobs.integrations.rq_worker.QueueHubWorker"}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 QUEUEHUB: dict[str, object] = {}
 
-# -- times and logs ----------------------------------------------------------------------------------------------
+# -- times and logs --------------------------------------------------------------------------------
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"

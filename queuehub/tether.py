@@ -1,11 +1,11 @@
 """Runs a command that ends when its owner ends, even by SIGKILL.
 
-`python tether.py OWNER_PID SIGNAL USER COMMAND …` asks the kernel to send SIGNAL on the owner's death, becomes USER
-("-" keeps the present one) and then becomes the command: the pid stays the same. Only the standard library is used,
-and this file is run by its path, because the command need not be able to read the project.
+`python tether.py OWNER_PID SIGNAL USER COMMAND …` asks the kernel to send SIGNAL on the owner's death, becomes
+USER ("-" keeps the present one) and then becomes the command: the pid stays the same. Only the standard library
+is used, and this file is run by its path, so that it starts in milliseconds.
 
-The kernel ties a process to the *thread* that started it: start tethered commands from a thread that lives as long
-as the owner. Elsewhere than on Linux the command runs untethered, and its owner's own clean-up has to do.
+The kernel ties a process to the *thread* that started it: start tethered commands from a thread that lives as
+long as the owner. Elsewhere than on Linux the command runs untethered, and its owner's own clean-up has to do.
 """
 
 import ctypes
@@ -18,7 +18,9 @@ from collections.abc import Sequence
 PR_SET_PDEATHSIG = 1
 
 
-def tethered(command: Sequence[str | os.PathLike[str]], *, signal_name: str = "SIGKILL", user: str = "-") -> list[str]:
+def tethered(
+    command: Sequence[str | os.PathLike[str]], *, signal_name: str = "SIGKILL", user: str = "-"
+) -> list[str]:
     """Return the command line that runs `command` tied to the calling process."""
     prefix = [sys.executable, "-I", "-S", __file__, str(os.getpid()), signal_name, user]
     return prefix + [os.fspath(part) for part in command]

@@ -1,0 +1,1 @@
+"""What people look at: pages, live updates, charts, health and metrics."""
