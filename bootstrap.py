@@ -1,7 +1,8 @@
 """Creates .venv and installs requirements files into it, once for each of their versions.
 
 Only the standard library is used: this runs before anything is installed. `make` calls it through
-bootstrap.sh, which finds a Python of at least 3.11. What goes wrong is said in one line, and the exit code is 2.
+bootstrap.sh, which finds a Python of at least 3.11. What goes wrong is said in one line, and the exit code
+is 2.
 """
 
 import fcntl

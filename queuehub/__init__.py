@@ -1,1 +1,1 @@
-"""The Django project: settings, addresses, servers. Wiring only; the engine is `jobs`, the pages are `dashboards`."""
+"""The Django project: wiring only. The engine is `jobs`, the pages are `dashboards`."""

@@ -1,7 +1,8 @@
 """The ASGI application for uvicorn: pages, static files and WebSockets.
 
-`uvicorn queuehub.asgi:application` needs no other server for static files. Its requests run in many short-lived
-threads, so that database connections come from a pool (QUEUEHUB_DATABASE_POOL_SIZE) instead of living per thread.
+`uvicorn queuehub.asgi:application` needs no other server for static files. Its requests run in many short-
+lived threads, so that database connections come from a pool (QUEUEHUB_DATABASE_POOL_SIZE) instead of living
+per thread.
 """
 
 import os

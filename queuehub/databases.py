@@ -4,8 +4,8 @@ from typing import Any
 
 import environ
 
-# WAL lets readers go on while one writes. FULL keeps what was committed even when the power fails; NORMAL may lose
-# the last commits then. The rest keeps a backlog's worth of pages and sorting in memory.
+# WAL lets readers go on while one writes. FULL keeps what was committed even when the power fails; NORMAL
+# may lose the last commits then. The rest keeps a backlog's worth of pages and sorting in memory.
 SQLITE_INIT_COMMAND = """
 PRAGMA journal_mode=WAL;
 PRAGMA synchronous=FULL;
@@ -27,7 +27,8 @@ def database(url: str, pool_size: int) -> dict[str, Any]:
     configuration["CONN_MAX_AGE"] = 0 if pool_size else None
     if configuration["ENGINE"].endswith("sqlite3"):
         options.setdefault("timeout", 20)
-        # A transaction that reads first and writes later would otherwise fail at once when another has written.
+        # A transaction that reads first and writes later would otherwise fail at once when another has
+        # written.
         options.setdefault("transaction_mode", "IMMEDIATE")
         options.setdefault("init_command", SQLITE_INIT_COMMAND)
     elif configuration["ENGINE"].endswith("postgresql") and pool_size:

@@ -2,8 +2,8 @@
 
 It is a real Valkey on a unix socket in the runtime directory, without a TCP port and without persistence: the
 ledger is in SQL, Redis only carries hints. Whoever starts it owns it, and it dies with its owner; every other
-command of this checkout joins it through `redis_url()`. Nothing here imports Django, because the settings import
-this module.
+command of this checkout joins it through `redis_url()`. Nothing here imports Django, because the settings
+import this module.
 """
 
 import fcntl
@@ -87,7 +87,8 @@ class EmbeddedServer:
     def start(self, timeout_seconds: float = 10) -> "EmbeddedServer":
         """Run the server, or join the one that answers on the socket already; a stale socket is removed.
 
-        Blocks until the server answers. Call it from a thread that lives as long as the process (see `tether`).
+        Blocks until the server answers. Call it from a thread that lives as long as the process (see
+        `tether`).
 
         Raises: EmbeddedServerError if it cannot run.
         """
@@ -115,7 +116,7 @@ class EmbeddedServer:
         self.stop()
 
     def _make_private(self, directory: Path) -> None:
-        """Create the socket's directory; refuse one that another user made in the shared temporary directory."""
+        """Create the socket's directory; refuse one under the temporary directory that another user made."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if directory != self.directory and directory.stat().st_uid != os.getuid():
             raise EmbeddedServerError(

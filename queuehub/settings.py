@@ -1,8 +1,8 @@
 """Django settings: from the environment, safe to star-import and to extend.
 
 Without any variable, everything runs on this machine over plain HTTP: SQLite and an embedded Valkey, both in
-the runtime directory. DATABASE_URL and REDIS_URL name real servers. QUEUEHUB_ENV=production selects production,
-and nothing else does: then SECRET_KEY and ALLOWED_HOSTS must be set.
+the runtime directory. DATABASE_URL and REDIS_URL name real servers. QUEUEHUB_ENV=production selects
+production, and nothing else does: then SECRET_KEY and ALLOWED_HOSTS must be set.
 """
 
 from pathlib import Path

@@ -1,11 +1,12 @@
 """Runs a command that ends when its owner ends, even by SIGKILL.
 
-`python tether.py OWNER_PID SIGNAL USER COMMAND …` asks the kernel to send SIGNAL on the owner's death, becomes
-USER ("-" keeps the present one) and then becomes the command: the pid stays the same. Only the standard library
-is used, and this file is run by its path, so that it starts in milliseconds.
+`python tether.py OWNER_PID SIGNAL USER COMMAND …` asks the kernel to send SIGNAL on the owner's death,
+becomes USER ("-" keeps the present one) and then becomes the command: the pid stays the same. Only the
+standard library is used, and this file is run by its path, so that it starts in milliseconds.
 
 The kernel ties a process to the *thread* that started it: start tethered commands from a thread that lives as
-long as the owner. Elsewhere than on Linux the command runs untethered, and its owner's own clean-up has to do.
+long as the owner. Elsewhere than on Linux the command runs untethered, and its owner's own clean-up has to
+do.
 """
 
 import ctypes
