@@ -123,7 +123,8 @@ TASKS = {"default": {"BACKEND": "jobs.integrations.tasks_backend.JobsBackend"}}
 RQ_QUEUES = {"default": {"URL": redis_url(), "SERIALIZER": "rq.serializers.JSONSerializer"}}
 RQ = {"WORKER_CLASS": "jobs.integrations.rq_worker.QueueHubWorker"}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-QUEUEHUB: dict[str, object] = {}
+CENSUS = {"task": "demo.tasks.census", "every_seconds": 30}
+QUEUEHUB: dict[str, object] = {} if IS_PRODUCTION else {"SCHEDULES": {"demo-census": CENSUS}}
 
 # -- times and logs --------------------------------------------------------------------------------
 USE_TZ = True
