@@ -50,7 +50,7 @@ class Child:
         return "\n".join(text.splitlines()[-line_count:])
 
 
-class GaveUp(Exception):  # noqa: N818 - it names what we did
+class GaveUp(Exception):
     """A child ended again and again."""
 
 

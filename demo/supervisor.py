@@ -29,11 +29,11 @@ WEB_START_SECONDS = 60
 ONCE_LIMIT_SECONDS = 600
 
 
-class CannotStart(Exception):  # noqa: N818 - it names what happened
+class CannotStart(Exception):
     """Something outside stands in the way; the message is one line that says what to do."""
 
 
-class Stopped(Exception):  # noqa: N818 - it names what happened
+class Stopped(Exception):
     """A signal asked the demo to stop."""
 
 

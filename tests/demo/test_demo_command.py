@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def demo(tmp_path):
     """Run `manage.py demo` with SQLite and the embedded server in a directory of its own."""
 
-    def run(*arguments: str, timeout_seconds: float = 60, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments, timeout_seconds=60, **variables):
         dropped = {"DATABASE_URL", "REDIS_URL", "PORT", "QUEUEHUB_ENV", "DJANGO_SETTINGS_MODULE"}
         environment = {name: value for name, value in os.environ.items() if name not in dropped}
         return subprocess.run(
