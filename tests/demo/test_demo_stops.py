@@ -36,7 +36,7 @@ def running_demo(tmp_path):
             stderr=subprocess.STDOUT,
         )
     try:
-        eventually(lambda: "jobs done" in log_path.read_text(), timeout_seconds=90, message="no progress shown")
+        eventually(lambda: "jobs done" in log_path.read_text(), timeout_seconds=90, message="no progress")
         yield demo
     finally:
         for process in processes_of(tmp_path):
