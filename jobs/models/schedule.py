@@ -29,8 +29,11 @@ class Schedule(models.Model):
     is_enabled = models.BooleanField(default=True, db_default=True)
     declared = models.JSONField(null=True, blank=True)  # what QUEUEHUB["SCHEDULES"] said at the last sync
     is_edited = models.BooleanField(default=False, db_default=False)  # an operator's edit wins over the setting
-    next_at = models.DateTimeField(null=True, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)  # null: the scheduler works it out
+    # the timing by which the scheduler worked next_at out; once it differs from the row's, next_at is stale
+    planned_by = models.CharField(max_length=255, default="", db_default="", blank=True)
     last_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(default="", db_default="", blank=True)  # why the last firing enqueued nothing
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
