@@ -1,23 +1,22 @@
-"""The database's clock: the only one by which delays, leases and silence are judged."""
+"""The database's clock as one process can read it: a moment that the database told, carried on by the monotonic clock."""
 
-from datetime import UTC, datetime
-
-from django.db import connections
-
-from jobs.conf import get_settings
-
-_SELECTS = {
-    "sqlite": "SELECT STRFTIME('%Y-%m-%dT%H:%M:%f+00:00', 'NOW')",
-    "postgresql": "SELECT CLOCK_TIMESTAMP()",
-}
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 
-def database_now() -> datetime:
-    """Return the time of the ledger's database, in UTC."""
-    connection = connections[get_settings().database]
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECTS.get(connection.vendor, "SELECT CURRENT_TIMESTAMP"))
-        value = cursor.fetchone()[0]
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC)
+@dataclass(frozen=True, slots=True)
+class DatabaseClock:
+    """The database's time at one reading of `time.monotonic()`; the host's wall clock plays no part."""
+
+    database_at: datetime
+    monotonic_seconds: float
+
+    @classmethod
+    def anchored(cls, database_at: datetime) -> "DatabaseClock":
+        """Make a clock from the time that the database has just told."""
+        return cls(database_at, time.monotonic())
+
+    def at(self, monotonic_seconds: float) -> datetime:
+        """Return the database's time at this reading of `time.monotonic()`."""
+        return self.database_at + timedelta(seconds=monotonic_seconds - self.monotonic_seconds)

@@ -1,0 +1,38 @@
+"""Deletes what has been kept long enough: the only place that removes jobs and attempts."""
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from jobs.conf import get_settings
+from jobs.models import Attempt, Job
+from jobs.states import JobState
+from jobs.statements import ledger_transaction
+
+
+def delete_old(limit: int = 500) -> int:
+    """Delete up to `limit` jobs of each final state that are older than its retention, and return how many.
+
+    Attempts go first and both by id: Django's cascade would load every row, and the database has no foreign key.
+    """
+    settings = get_settings()
+    retentions = {
+        JobState.SUCCEEDED: settings.retention_succeeded_seconds,
+        JobState.CANCELLED: settings.retention_cancelled_seconds,
+        JobState.DEAD: settings.retention_dead_seconds,
+    }
+    return sum(_delete_state(state, seconds, limit) for state, seconds in retentions.items() if seconds)
+
+
+def _delete_state(state: JobState, older_than_seconds: int, limit: int) -> int:
+    database = get_settings().database
+    with ledger_transaction():
+        old = Job.objects.using(database).filter(
+            state=state, finished_at__lt=Now() - timedelta(seconds=older_than_seconds)
+        )
+        locked = old.order_by("finished_at").select_for_update(skip_locked=True)
+        ids = list(locked.values_list("id", flat=True)[:limit])
+        if not ids:
+            return 0
+        Attempt.objects.using(database).filter(job_id__in=ids)._raw_delete(database)
+        return Job.objects.using(database).filter(id__in=ids, state=state)._raw_delete(database)

@@ -1,0 +1,128 @@
+"""Statistics read and folded: raw rows of settled batches become minutes and totals.
+
+A count lives in a raw row or in the total, never in both and never in neither: the fold is one transaction, and
+totals() reads both in one statement. So no counter ever goes down.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs.conf import get_settings
+from jobs.histograms import Histogram, add_counts, add_histograms
+from jobs.models import Statistic
+from jobs.models.statistic import Period
+from jobs.statements import ledger_transaction
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FOLD_BATCH = 2000
+
+Key = tuple[str, datetime, str, str]  # period, minute, queue, task
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts by name and histograms by name, see models/statistic.py."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    histograms: dict[str, Histogram] = field(default_factory=dict)
+
+    def add(self, row: "Statistic | Figures") -> None:
+        add_counts(self.counts, row.counts)
+        add_histograms(self.histograms, row.histograms)
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """What one queue and task did in one minute."""
+
+    minute_at: datetime
+    queue: str
+    task: str
+    figures: Figures
+
+
+def fold(limit: int = FOLD_BATCH) -> int:
+    """Fold up to `limit` raw rows into their minutes and totals, and return how many there were.
+
+    Several processes may fold at once: each takes rows that no other holds.
+    """
+    database = get_settings().database
+    with ledger_transaction():
+        raw = Statistic.objects.using(database).filter(period=Period.RAW).order_by("id")
+        rows = list(raw.select_for_update(skip_locked=True)[:limit])
+        if not rows:
+            return 0
+        sums: dict[Key, Figures] = defaultdict(Figures)
+        for row in rows:
+            sums[Period.MINUTE, row.minute_at, row.queue, row.task].add(row)
+            sums[Period.TOTAL, EPOCH, row.queue, row.task].add(row)
+        _add_to_folded(sums, database)
+        return raw.filter(id__in=[row.id for row in rows]).order_by()._raw_delete(database)
+
+
+def _add_to_folded(sums: dict[Key, Figures], database: str) -> None:
+    keys = sorted(sums)  # one order for all, so that two folds cannot wait for each other
+    folded = Statistic.objects.using(database)
+    folded.bulk_create(
+        [Statistic(period=period, minute_at=at, queue=queue, task=task) for period, at, queue, task in keys],
+        ignore_conflicts=True,
+    )
+    wanted = Q(period=Period.MINUTE, minute_at__in={key[1] for key in keys}) | Q(period=Period.TOTAL)
+    rows = folded.filter(wanted, queue__in={key[2] for key in keys}).order_by("period", "minute_at", "queue", "task")
+    changed = []
+    for row in rows.select_for_update():
+        extra = sums.get((row.period, row.minute_at, row.queue, row.task))
+        if extra is not None:
+            figures = Figures(row.counts, row.histograms)
+            figures.add(extra)
+            changed.append(row)
+    folded.bulk_update(changed, ["counts", "histograms"], batch_size=100)
+
+
+def totals() -> dict[tuple[str, str], Figures]:
+    """Return everything counted since the first migration, by (queue, task), in one statement."""
+    sums: dict[tuple[str, str], Figures] = defaultdict(Figures)
+    rows = Statistic.objects.using(get_settings().database).filter(period__in=[Period.TOTAL, Period.RAW])
+    for row in rows.order_by().iterator():
+        sums[row.queue, row.task].add(row)
+    return dict(sums)
+
+
+def minutes(queue: str | None = None, task: str | None = None, since: datetime | None = None) -> list[Minute]:
+    """Return the figures per minute, queue and task, oldest first; raw rows are counted in.
+
+    `queue` and `task` of None mean all; `since` of None means the last hour.
+    """
+    rows = Statistic.objects.using(get_settings().database).filter(
+        period__in=[Period.MINUTE, Period.RAW],
+        minute_at__gte=since if since is not None else Now() - timedelta(hours=1),
+    )
+    if queue is not None:
+        rows = rows.filter(queue=queue)
+    if task is not None:
+        rows = rows.filter(task=task)
+    return _by_minute(rows.order_by())
+
+
+def _by_minute(rows: Iterable[Statistic]) -> list[Minute]:
+    sums: dict[tuple[datetime, str, str], Figures] = defaultdict(Figures)
+    for row in rows:
+        sums[row.minute_at, row.queue, row.task].add(row)
+    return [Minute(*key, figures=sums[key]) for key in sorted(sums)]
+
+
+def delete_old_minutes(limit: int = 5000) -> int:
+    """Delete up to `limit` rows of minutes past their retention, and return how many."""
+    settings = get_settings()
+    if not settings.retention_statistics_seconds:
+        return 0
+    rows = Statistic.objects.using(settings.database)
+    oldest_at = Now() - timedelta(seconds=settings.retention_statistics_seconds)
+    old = rows.filter(period=Period.MINUTE, minute_at__lt=oldest_at)
+    ids = list(old.values_list("id", flat=True)[:limit])
+    return rows.filter(id__in=ids)._raw_delete(settings.database) if ids else 0
