@@ -1,0 +1,175 @@
+"""Fixtures of all tests: servers, databases, processes, users, a browser.
+
+QUEUEHUB_TEST_LEDGER=sqlite|postgresql picks the database of a run; `make test` runs both. Servers are
+started when the first test asks for them. A missing service skips its tests, in CI it fails them.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import redis
+from django.db import connection, connections
+
+from queuehub.embedded import EmbeddedServer
+from tests import run_directory, skips
+from tests.leaks import Census
+from tests.servers import MissingServiceError, PostgreSQL
+from tests.support import Processes, Running, eventually, free_port
+
+DATABASE_FIXTURES = {"db", "transactional_db", "live_database", "live_server"}
+LEAK_PATIENCE_SECONDS = 5
+
+# A slow machine is no failure of a property.
+hypothesis.settings.register_profile("queuehub", deadline=None)
+hypothesis.settings.load_profile("queuehub")
+
+pytest_plugins = ["tests.people", "tests.browsing"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="run only tests that use the database")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    skips.register(config)
+
+
+def pytest_report_header() -> str:
+    return f"ledger: {run_directory.ledger()}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what does not depend on the database, in the second run of `make test`."""
+    if config.getoption("--database-only"):
+        config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
+        items[:] = [item for item in items if _uses_database(item)]
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    is_marked = item.get_closest_marker("django_db") is not None
+    return is_marked or not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the output of a failed test's processes."""
+    report: Any = yield
+    processes = getattr(item, "funcargs", {}).get("processes")
+    if report.failed and processes is not None:
+        for running in processes.started:
+            report.sections.append((f"output of {running}", running.output))
+    return report
+
+
+# -- servers and databases -------------------------------------------------------------------------
+def missing(reason: str) -> None:
+    """Skip the test for want of a service; in CI, where everything is to be there, fail it."""
+    if skips.is_ci():
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster() -> Iterator[PostgreSQL]:
+    """A private PostgreSQL cluster."""
+    cluster = PostgreSQL(run_directory.directory() / "postgresql")
+    try:
+        yield cluster.start()
+    except MissingServiceError as error:
+        missing(str(error))
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request: pytest.FixtureRequest) -> None:
+    """Start the database server before pytest-django creates the test database on it."""
+    if run_directory.ledger() == "postgresql":
+        request.getfixturevalue("postgresql_cluster")
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[EmbeddedServer]:
+    """A private Valkey on a unix socket; its `url` is the test settings' REDIS_URL."""
+    with EmbeddedServer(run_directory.directory()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(valkey: EmbeddedServer) -> Iterator[redis.Redis]:
+    """A client of the private Valkey, emptied before the test."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+        yield client
+
+
+@dataclass(frozen=True)
+class LiveDatabase:
+    """A database whose rows other processes see; `environment` makes them use it."""
+
+    url: str
+    environment: dict[str, str]
+
+
+@pytest.fixture
+def live_database(transactional_db: None) -> Iterator[LiveDatabase]:
+    """A real, committed test database for several processes, emptied after the test."""
+    name = connections["default"].settings_dict["NAME"]
+    if run_directory.ledger() == "postgresql":
+        url = f"postgres://queuehub@/{name}?host={run_directory.directory() / 'postgresql'}"
+    else:
+        url = f"sqlite:///{name}"
+    yield LiveDatabase(url, {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"})
+    eventually(lambda: foreign_connection_count() == 0, message="connections to the database are left")
+
+
+def foreign_connection_count() -> int:
+    """Count the connections to the test database that are not this thread's; SQLite knows none."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
+
+
+# -- processes -------------------------------------------------------------------------------------
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """Fail a test that leaves a thread or a process behind."""
+    before = Census.take()
+    yield
+    eventually(lambda: not before.newcomers(), LEAK_PATIENCE_SECONDS, f"left behind: {before.newcomers()}")
+
+
+@pytest.fixture
+def processes(no_leaks: None, tmp_path: Path) -> Iterator[Processes]:
+    """Start any command as a real process: `processes.start("rq", "info")`; killed at the end."""
+    group = Processes(tmp_path, {"DJANGO_SETTINGS_MODULE": "tests.settings"})
+    yield group
+    group.kill()
+
+
+@pytest.fixture
+def manage(
+    live_database: LiveDatabase, redis_client: redis.Redis, processes: Processes
+) -> Callable[..., Running]:
+    """Start `manage.py` commands that share the test's database and broker: `manage("jobs_worker")`."""
+    processes.environment.update(live_database.environment)
+    return processes.manage
+
+
+@pytest.fixture
+def web_server(manage: Callable[..., Running], processes: Processes) -> str:
+    """Run the ASGI application under uvicorn on the test's database; return its address, "http://…"."""
+    port = str(free_port())
+    running = processes.start(sys.executable, "-m", "uvicorn", "queuehub.asgi:application", "--port", port)
+    running.wait_for("Uvicorn running on")
+    return f"http://127.0.0.1:{port}"
