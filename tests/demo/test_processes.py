@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from demo.processes import Child, Family, GaveUp
-from tests.support import eventually
+from tests.support import eventually, is_alive
 
 PROJECT = Path(__file__).resolve().parents[2]
 SLEEPER = "import time; time.sleep(60)"
@@ -45,7 +45,7 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(tmp_path):
     assert offspring
     family.stop(grace_seconds=0.2)
     assert child.process.poll() == -signal.SIGKILL
-    eventually(lambda: not any(is_alive(process) for process in offspring))
+    eventually(lambda: not any(is_alive(process.pid) for process in offspring))
 
 
 def test_a_killed_child_is_started_again(tmp_path):
@@ -96,11 +96,4 @@ def test_children_end_when_their_owner_is_killed(tmp_path):
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    eventually(lambda: not is_alive(child))
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    eventually(lambda: not is_alive(child.pid))
