@@ -161,7 +161,9 @@ class Job(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["unique_key"], name="jobs_job_unique_key", condition=Q(state__in=_UNFINISHED)
+                fields=["unique_key"],
+                name="jobs_job_unique_key",
+                condition=Q(state__in=_UNFINISHED, unique_key__isnull=False),
             ),
             models.CheckConstraint(condition=Q(state__in=sorted(JobState)), name="jobs_job_state"),
             models.CheckConstraint(

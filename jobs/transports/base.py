@@ -66,8 +66,8 @@ class Transport(ABC):
     """Damaged or forged messages dropped by this process."""
 
     @abstractmethod
-    def publish(self, messages: Sequence[Message]) -> Published:
-        """Send a batch in as few round trips as possible."""
+    def publish(self, messages: Sequence[Message], *, at_front: bool = False) -> Published:
+        """Send a batch in as few round trips as possible; `at_front` asks for the head of the queue, in this order."""
 
     @abstractmethod
     def receive(self, queues: Sequence[str], limit: int, wait_seconds: float) -> list[Delivery]:

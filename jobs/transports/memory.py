@@ -21,11 +21,12 @@ class MemoryTransport(Transport):
         self._arrival = threading.Condition()
         self.is_down = False
 
-    def publish(self, messages: Sequence[Message]) -> Published:
+    def publish(self, messages: Sequence[Message], *, at_front: bool = False) -> Published:
         with self._arrival:
             self._check()
-            for message in messages:
-                self._queues[message.queue].append(message)
+            for message in reversed(messages) if at_front else messages:
+                waiting = self._queues[message.queue]
+                waiting.appendleft(message) if at_front else waiting.append(message)
             self._arrival.notify_all()
             return Published(depths={m.queue: len(self._queues[m.queue]) for m in messages})
 

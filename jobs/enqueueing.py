@@ -1,0 +1,151 @@
+"""The front door: every way to enqueue checks its jobs here and ends in `lifecycle.insert`.
+
+After the commit the dispatcher sends the messages of the rows that were inserted as published.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db.models.expressions import DatabaseDefault
+from django.utils import timezone
+
+from jobs import dispatcher, lifecycle
+from jobs.definition import JobTask, check_json, dump_json, encode_payload, resolve
+from jobs.errors import InvalidJob
+from jobs.models import Job
+from jobs.models.fields import uuid7
+from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name, check_text
+from jobs.states import JobState
+
+MAX_TIMEOUT_SECONDS = 7 * 86400
+MAX_ATTEMPTS = 1000
+MAX_META_BYTES = 16 * 1024
+
+
+def enqueue(task: JobTask | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
+    """Enqueue one job in the caller's transaction.
+
+    Raises: InvalidJob and its subclasses; nothing is written then.
+    """
+    return insert([_made(resolve(task), list(args), dict(kwargs))])[0]
+
+
+def enqueue_many(task: JobTask | str, calls: Iterable[Sequence[Any] | Mapping[str, Any]]) -> list[Job]:
+    """Enqueue one job per call, all or none. A call is a tuple or list of arguments or a dict of keyword arguments.
+
+    Raises: InvalidJob and its subclasses; nothing is written then.
+    """
+    resolved = resolve(task)
+    return insert([_made(resolved, *_call(index, call)) for index, call in enumerate(calls)])
+
+
+def insert(jobs: Sequence[Job]) -> list[Job]:
+    """Check unsaved jobs and write them in one go, published as far as their queues' windows have room.
+
+    Raises: InvalidJob and its subclasses; nothing is written then.
+    """
+    for job in jobs:
+        _complete(job)
+    dispatcher.plan(jobs)
+    return lifecycle.insert(jobs)
+
+
+aenqueue = sync_to_async(enqueue)
+aenqueue_many = sync_to_async(enqueue_many)
+ainsert = sync_to_async(insert)
+
+
+def _call(index: int, call: Any) -> tuple[list[Any], dict[str, Any]]:
+    if isinstance(call, Mapping):
+        return [], dict(call)
+    if isinstance(call, list | tuple):
+        return list(call), {}
+    raise InvalidJob(f"calls[{index}]", f"is of type {type(call).__name__}.", "Pass a tuple of arguments or a dict.")
+
+
+def _made(task: JobTask, args: list[Any], kwargs: dict[str, Any]) -> Job:
+    job = Job(
+        id=uuid7(),
+        task=task.module_path,
+        args=args,
+        kwargs=kwargs,
+        queue=task.queue_name,
+        priority=task.priority,
+        max_attempts=task.attempts_allowed,
+        timeout_seconds=task.limit_seconds,
+        unique_key=task.unique_key or None,
+        expires_at=task.expires_at,
+        tags=list(task.tags),
+        meta=dict(task.meta or {}),
+        correlation_id=task.correlation_id,
+        subject=task.subject,
+        tenant=task.tenant,
+    )
+    if task.run_after is not None:
+        job.due_at = task.run_after
+    return job
+
+
+# What a caller may not set: these columns belong to the life that begins now.
+_OWN = {
+    "attempt": 0, "failure_count": 0, "loss_count": 0, "published_at": None, "publish_seq": 0, "claimed_at": None,
+    "claim": None, "worker": "", "finished_at": None, "cancel_requested_at": None, "progress": None, "result": None,
+    "reason": "", "payload_format": "json",
+}  # fmt: skip
+
+
+def _complete(job: Job) -> None:
+    if not job._state.adding:
+        raise InvalidJob("id", f"job {job.id} is in the ledger already.", "Enqueue a new one.")
+    task = resolve(job.task)
+    job.task = task.module_path
+    if isinstance(job.args, tuple):
+        job.args = list(job.args)
+    encode_payload(job.args, job.kwargs)
+    task.bind(job.args, job.kwargs)
+    _check_columns(job)
+    if job.max_attempts is None:
+        job.max_attempts = task.attempts_allowed
+    if job.timeout_seconds is None:
+        job.timeout_seconds = task.limit_seconds
+    # a time that the caller gave is compared by the database's clock only: the scheduler moves the job on
+    job.state = JobState.QUEUED if isinstance(job.due_at, DatabaseDefault) or job.due_at is None else JobState.SCHEDULED
+
+
+def _check_columns(job: Job) -> None:
+    for name, value in _OWN.items():
+        if getattr(job, name) != value:
+            raise InvalidJob(name, "cannot be set on a new job.", "Leave it out.")
+    if job.state not in {JobState.QUEUED, JobState.SCHEDULED}:
+        raise InvalidJob("state", "cannot be set on a new job.", "Leave it out; due_at delays the run.")
+    check_name("queue", job.queue)
+    check_int("priority", job.priority, MIN_PRIORITY, MAX_PRIORITY)
+    if job.max_attempts is not None:
+        check_int("max_attempts", job.max_attempts, 1, MAX_ATTEMPTS)
+    if job.timeout_seconds is not None:
+        check_int("timeout_seconds", job.timeout_seconds, 0, MAX_TIMEOUT_SECONDS)
+    for name in ("due_at", "expires_at"):
+        value = getattr(job, name)
+        if value is not None and not isinstance(value, DatabaseDefault):
+            check_moment("run_after" if name == "due_at" else name, value)
+    if job.expires_at is not None and job.expires_at <= timezone.now():
+        raise InvalidJob("expires_at", "lies in the past.", "Pass a time to come.")
+    if job.unique_key is not None:
+        check_text("unique_key", job.unique_key, 255)
+    for name, limit in (("correlation_id", 128), ("tenant", 128), ("subject", 255), ("enqueued_by", 128), ("trace", 255)):
+        check_text(name, getattr(job, name), limit)
+    _check_notes(job)
+
+
+def _check_notes(job: Job) -> None:
+    if not job.tags and not job.meta:
+        return
+    if not isinstance(job.tags, list | tuple) or not isinstance(job.meta, Mapping):
+        raise InvalidJob("tags" if not isinstance(job.tags, list | tuple) else "meta", "has the wrong type.",
+                         "tags is a list of names, meta a dict.")  # fmt: skip
+    for tag in job.tags:
+        check_name("tags", tag)
+    check_json("meta", job.meta)
+    if len(dump_json(job.meta).encode()) > MAX_META_BYTES:
+        raise InvalidJob("meta", f"takes more than {MAX_META_BYTES:,} bytes as JSON.", "Store the data elsewhere.")

@@ -1,0 +1,125 @@
+"""QueueHub as a backend of Django's tasks: of django.tasks on 6.0, of django-tasks on 5.2."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+
+from jobs import enqueueing
+from jobs.definition import JobTask, registry
+from jobs.errors import InvalidJob, UnknownTask
+from jobs.models import Attempt, Job
+from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name
+from jobs.states import JobState
+
+try:
+    from django.tasks.backends.base import BaseTaskBackend
+    from django.tasks.base import TaskError, TaskResult, TaskResultStatus
+    from django.tasks.exceptions import TaskResultDoesNotExist
+except ImportError:  # Django 5.2
+    from django_tasks.backends.base import BaseTaskBackend
+    from django_tasks.base import TaskError, TaskResult, TaskResultStatus
+    from django_tasks.exceptions import TaskResultDoesNotExist
+
+_STATUS = {
+    JobState.SCHEDULED: TaskResultStatus.READY,
+    JobState.BLOCKED: TaskResultStatus.READY,
+    JobState.QUEUED: TaskResultStatus.READY,
+    JobState.RETRYING: TaskResultStatus.READY,
+    JobState.RUNNING: TaskResultStatus.RUNNING,
+    JobState.SUCCEEDED: TaskResultStatus.SUCCESSFUL,
+    JobState.DEAD: TaskResultStatus.FAILED,
+    JobState.CANCELLED: TaskResultStatus.FAILED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult(TaskResult):  # type: ignore[type-arg,misc] # generic in django-tasks only
+    """What is known of a job, in the terms of Django's tasks."""
+
+    is_duplicate: bool = False
+    """True if an unfinished job held the unique_key, and this is that job."""
+
+
+class JobsBackend(BaseTaskBackend):
+    """Keeps tasks as jobs in the ledger. Accepts every queue name of the right form."""
+
+    task_class: ClassVar[type[JobTask]] = JobTask
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        super().__init__(alias, dict(params))
+        if self.options:
+            raise ImproperlyConfigured(f"TASKS[{alias!r}]: JobsBackend takes no OPTIONS; use the setting QUEUEHUB")
+        self.queues: set[str] = set(params.get("QUEUES", ()))  # empty: any name
+
+    def validate_task(self, task: JobTask) -> None:
+        """Check a task when it is declared and at each `using()`.
+
+        Raises: InvalidJob, or Django's InvalidTask for what its own tasks forbid.
+        """
+        check_name("queue_name", task.queue_name)
+        check_int("priority", task.priority, MIN_PRIORITY, MAX_PRIORITY)
+        if task.run_after is not None:
+            check_moment("run_after", task.run_after)
+        if task.expires_at is not None:
+            check_moment("expires_at", task.expires_at)
+        if task.max_attempts is not None:
+            check_int("max_attempts", task.max_attempts, 1, enqueueing.MAX_ATTEMPTS)
+        if task.timeout_seconds is not None:
+            check_int("timeout_seconds", task.timeout_seconds, 0, enqueueing.MAX_TIMEOUT_SECONDS)
+        super().validate_task(task)
+
+    def enqueue(self, task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> JobResult:
+        """Enqueue one job in the caller's transaction.
+
+        Raises: InvalidJob and its subclasses; nothing is written then.
+        """
+        return self._result(task, enqueueing.enqueue(task, args, kwargs), ())
+
+    def get_result(self, result_id: str) -> JobResult:
+        """Return what the ledger knows of a job.
+
+        Raises: TaskResultDoesNotExist if there is no such job, or its task is no longer registered.
+        """
+        try:
+            job = Job.objects.get(id=UUID(str(result_id)))
+            task = registry.get(job.task)
+        except (Job.DoesNotExist, ValueError, UnknownTask, InvalidJob) as error:
+            raise TaskResultDoesNotExist(str(result_id)) from error
+        return self._result(task, job, job.attempts.order_by("number"))
+
+    aget_result = sync_to_async(get_result)
+
+    def _result(self, task: JobTask, job: Job, attempts: Sequence[Attempt] | Any) -> JobResult:
+        history = list(attempts)
+        started = [attempt.started_at for attempt in history]
+        result = JobResult(
+            task=task,
+            id=str(job.id),
+            status=_STATUS[JobState(job.state)],
+            enqueued_at=job.created_at,
+            started_at=started[0] if started else None,
+            finished_at=job.finished_at,
+            last_attempted_at=started[-1] if started else None,
+            args=job.args,
+            kwargs=job.kwargs,
+            backend=self.alias,
+            errors=list(_errors(history)),
+            worker_ids=[attempt.worker for attempt in history],
+            is_duplicate=job.is_duplicate,
+        )
+        object.__setattr__(result, "_return_value", job.result)
+        return result
+
+
+def _errors(attempts: Sequence[Attempt]) -> Iterator[TaskError]:
+    for attempt in attempts:
+        if attempt.exception_class:
+            yield TaskError(exception_class_path=attempt.exception_class, traceback=attempt.traceback)

@@ -1,0 +1,45 @@
+"""The only writer of `Job.state`: named verbs, each ending in guarded UPDATEs over a batch.
+
+A job's way through these files: insert → publishing → claim → (the executor) → settle; release brings it back from a
+worker that gives it up or dies, due moves it on when its time comes, operate is what people do.
+"""
+
+from jobs.lifecycle.claim import claim, claim_stale, claim_waiting, suspects_among, waiting_queues
+from jobs.lifecycle.insert import insert
+from jobs.lifecycle.publishing import (
+    paused_queues,
+    published_before,
+    republish,
+    take_unpublished,
+    unpublish,
+    unpublish_queue,
+)
+from jobs.lifecycle.release import Remains, lose_worker, release
+from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
+from jobs.lifecycle.workers import cancel_requests, enrol, heartbeat, leave, stopping
+
+__all__ = [
+    "Remains",
+    "cancel_requests",
+    "claim",
+    "claim_stale",
+    "claim_waiting",
+    "drop_connection",
+    "enrol",
+    "heartbeat",
+    "insert",
+    "is_ledger_away",
+    "leave",
+    "lose_worker",
+    "paused_queues",
+    "published_before",
+    "release",
+    "republish",
+    "settle",
+    "stopping",
+    "suspects_among",
+    "take_unpublished",
+    "unpublish",
+    "unpublish_queue",
+    "waiting_queues",
+]

@@ -1,0 +1,90 @@
+"""Workers take jobs: one guarded UPDATE per batch, under a fresh claim token, which is the fence of all that follows."""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from jobs import events
+from jobs.clock import DatabaseClock
+from jobs.models import Job
+from jobs.runs import Run
+from jobs.statements import JobRow, ledger, ledger_transaction
+from jobs.states import JobState
+
+STALE_SECONDS = 1.0
+"""An idle worker that finds the transport empty takes jobs whose message was sent longer ago than this."""
+
+
+def new_claim() -> int:
+    """Return a random 63-bit token, never used before for all practical purposes."""
+    return secrets.randbits(63)
+
+
+def claim(
+    ids: Sequence[UUID], *, worker: str, queues: Sequence[str] | None = None, is_alone: bool = False
+) -> list[Run]:
+    """Claim those of `ids` that are queued, not expired, not paused and in `queues` (None: any).
+
+    A job that has been lost before is claimed only with `is_alone`, so that it takes no others with it.
+    """
+    token = new_claim()
+    with ledger_transaction() as statements:
+        rows = statements.claim(ids, token, worker, queues, is_alone)
+    return _runs(rows, token, worker)
+
+
+def claim_waiting(
+    queues: Sequence[str], limit: int, *, worker: str, is_suspect: bool = False
+) -> list[Run]:
+    """Claim up to `limit` jobs straight from the ledger, best first, from the first queue that has any.
+
+    For rows that the transport does not carry. `is_suspect` claims those lost before instead; take them one by one.
+    """
+    token = new_claim()
+    for queue in queues:
+        with ledger_transaction() as statements:
+            rows = statements.claim_waiting(queue, limit, token, worker, is_suspect)
+        if rows:
+            return _runs(rows, token, worker)
+    return []
+
+
+def claim_stale(
+    queues: Sequence[str] | None, limit: int, *, worker: str, older_than_seconds: float = STALE_SECONDS
+) -> list[Run]:
+    """Claim jobs whose message seems lost; for a worker that has found the transport empty or away."""
+    token = new_claim()
+    with ledger_transaction() as statements:
+        rows = statements.claim_stale(queues, limit, token, worker, older_than_seconds)
+    return _runs(rows, token, worker)
+
+
+def waiting_queues() -> list[str]:
+    """Return the queues with rows that are due and not on the transport."""
+    return ledger().waiting_queues()
+
+
+def suspects_among(ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of `ids` that still wait and have been lost before."""
+    return list(
+        Job.objects.filter(id__in=ids, state=JobState.QUEUED, loss_count__gt=0).values_list("id", flat=True)
+    )
+
+
+def _runs(rows: Sequence[JobRow], token: int, worker: str) -> list[Run]:
+    if not rows:
+        return []
+    clock = DatabaseClock.anchored(rows[0].claimed_at)
+    runs = [
+        Run(
+            job_id=row.id, task=row.task, queue=row.queue, claim=token, worker=worker, number=row.attempt + 1,
+            failure_count=row.failure_count, loss_count=row.loss_count, max_attempts=row.max_attempts,
+            timeout_seconds=row.timeout_seconds, created_at=row.created_at, due_at=row.due_at, clock=clock,
+            args_text=row.args_text, kwargs_text=row.kwargs_text, is_alone=len(rows) == 1,
+        )
+        for row in sorted(rows, key=lambda row: row.id)
+    ]  # fmt: skip
+    counts = Counter(row.queue for row in rows)
+    events.emit(events.JobsClaimed(worker, tuple(sorted(counts.items()))))
+    return runs

@@ -1,0 +1,72 @@
+"""Which queued rows are on the transport: `published_at` and `publish_seq`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from jobs.models import Job, Queue
+from jobs.states import JobState
+from jobs.statements import ledger_transaction
+
+Ref = tuple[UUID, int, str, int, str]  # id, publish_seq, queue, priority, task
+
+
+def take_unpublished(queue: str, limit: int, minimum_priority: int = -100) -> list[Ref]:
+    """Mark up to `limit` queued rows of a queue as published, by priority and age, and return them in that order."""
+    with ledger_transaction() as statements:
+        rows = statements.take_unpublished(queue, limit, minimum_priority)
+    return [(job_id, seq, queue, priority, task) for job_id, seq, priority, task in rows]
+
+
+def unpublish(refs: Iterable[tuple[UUID, int]]) -> int:
+    """Mark rows as not on the transport again, where (id, publish_seq) still stands; return how many."""
+    by_seq: dict[int, list[UUID]] = {}
+    for job_id, seq in refs:
+        by_seq.setdefault(seq, []).append(job_id)
+    return sum(
+        Job.objects.filter(id__in=ids, publish_seq=seq, state=JobState.QUEUED).update(published_at=None)
+        for seq, ids in by_seq.items()
+    )
+
+
+def unpublish_queue(queue: str) -> int:
+    """Mark every queued row of a queue as not on the transport; for a queue that is paused or resumed."""
+    return Job.objects.filter(queue=queue, state=JobState.QUEUED, published_at__isnull=False).update(
+        published_at=None
+    )
+
+
+def published_before(moment: datetime, limit: int) -> Sequence[Job]:
+    """Return queued rows published before `moment`, oldest first, with only what the reconciler compares."""
+    return list(
+        Job.objects.filter(state=JobState.QUEUED, published_at__lt=moment)
+        .order_by("published_at")
+        .only("id", "publish_seq", "queue", "published_at")[:limit]
+    )
+
+
+def paused_queues() -> set[str]:
+    """Return the names of all paused queues."""
+    return set(Queue.objects.filter(paused_at__isnull=False).values_list("name", flat=True))
+
+
+def republish(ids: Sequence[UUID], claim: int) -> list[Ref]:
+    """Give claimed jobs that have not begun back as published rows, whose messages the caller sends at once."""
+    with ledger_transaction():
+        held = Q(id__in=ids, state=JobState.RUNNING, claim=claim, cancel_requested_at__isnull=True)
+        rows = list(
+            Job.objects.select_for_update()
+            .filter(held)
+            .values_list("id", "publish_seq", "queue", "priority", "task")
+        )
+        Job.objects.filter(held).update(
+            state=JobState.QUEUED,
+            claim=None,
+            claimed_at=None,
+            published_at=Now(),
+            publish_seq=F("publish_seq") + 1,
+        )
+    return [(job_id, seq + 1, queue, priority, task) for job_id, seq, queue, priority, task in rows]

@@ -1,0 +1,93 @@
+"""Jobs come back from workers: claims that never began, and what a dead worker leaves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Now
+
+from jobs import events
+from jobs.clock import DatabaseClock
+from jobs.lifecycle.settle import settle
+from jobs.models import Job, Worker
+from jobs.models.worker import LIVING, WorkerState
+from jobs.runs import Run
+from jobs.states import JobState, Outcome
+from jobs.statements import ledger_transaction
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is known of a run that its worker left behind. Times are readings of `time.monotonic()`."""
+
+    outcome: Outcome
+    message: str
+    started_seconds: float
+    ended_seconds: float
+    is_alone: bool = False
+
+
+def release(job_ids: Sequence[UUID], claim: int) -> int:
+    """Give claimed jobs that have not begun back to the queue, uncounted; return how many.
+
+    One with a cancel request becomes cancelled. The dispatcher publishes the others again.
+    """
+    return Job.objects.filter(id__in=job_ids, state=JobState.RUNNING, claim=claim).update(
+        state=Case(
+            When(cancel_requested_at__isnull=False, then=Value(JobState.CANCELLED.value)),
+            default=Value(JobState.QUEUED.value),
+        ),
+        finished_at=Case(When(cancel_requested_at__isnull=False, then=Now()), default=None),
+        reason=Case(When(cancel_requested_at__isnull=False, then=Value("cancelled")), default=F("reason")),
+        claim=None,
+        claimed_at=None,
+    )
+
+
+def lose_worker(
+    worker_id: str, *, remains: Mapping[UUID, Remains] | None = None, state: WorkerState = WorkerState.LOST
+) -> int:
+    """End a worker that is gone: its row becomes `state` and its jobs go on elsewhere. Return how many jobs it held.
+
+    `remains` holds the runs that had begun, as the pool parent knows them; jobs not in it go back uncounted. None
+    means that nobody knows: every claim counts as begun and lost. Idempotent; a worker that is marked lost never
+    heartbeats or claims again.
+    """
+    with ledger_transaction():
+        Worker.objects.filter(id=worker_id, state__in=LIVING).update(state=state, ended_at=Now(), runs=[])
+    count = 0
+    while jobs := list(Job.objects.filter(worker=worker_id, state=JobState.RUNNING).order_by("id")[:_BATCH]):
+        count += len(jobs)
+        begun = [job for job in jobs if remains is None or job.id in remains]
+        with ledger_transaction() as statements:
+            clock = DatabaseClock.anchored(statements.present())
+            settle([_run(job, clock, remains, is_alone=len(jobs) == 1) for job in begun])
+            for job in jobs:
+                if job not in begun:
+                    release([job.id], job.claim or 0)
+    events.emit(events.WorkersChanged((worker_id,), str(state)))
+    return count
+
+
+def _run(job: Job, clock: DatabaseClock, remains: Mapping[UUID, Remains] | None, *, is_alone: bool) -> Run:
+    run = Run(
+        job_id=job.id, task=job.task, queue=job.queue, claim=job.claim or 0, worker=job.worker,
+        number=job.attempt + 1, failure_count=job.failure_count, loss_count=job.loss_count,
+        max_attempts=job.max_attempts, timeout_seconds=job.timeout_seconds, created_at=job.created_at,
+        due_at=job.due_at, clock=clock, is_alone=is_alone,
+    )  # fmt: skip
+    if remains is None:
+        assert job.claimed_at is not None
+        run.started_seconds = clock.monotonic_seconds - (clock.database_at - job.claimed_at).total_seconds()
+        run.finished_seconds = clock.monotonic_seconds
+        run.outcome, run.message = Outcome.LOST, "the worker fell silent"
+    else:
+        left = remains[job.id]
+        run.started_seconds, run.finished_seconds = left.started_seconds, left.ended_seconds
+        run.outcome, run.message, run.is_alone = left.outcome, left.message, left.is_alone
+        if left.outcome is Outcome.TIMEOUT:
+            run.exception_class = "jobs.errors.TaskTimeout"
+    return run

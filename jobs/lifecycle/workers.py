@@ -1,0 +1,53 @@
+"""Workers join, beat and leave. One row is one incarnation of one process."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from jobs import events
+from jobs.models import Job, Worker
+from jobs.models.worker import LIVING, WorkerState
+from jobs.states import JobState
+from jobs.statements import ledger_transaction
+
+
+def enrol(worker: Worker) -> None:
+    """Insert the row of a new incarnation."""
+    with ledger_transaction():
+        worker.save(force_insert=True)
+    events.emit(events.WorkersChanged((worker.id,), WorkerState.ACTIVE))
+
+
+def heartbeat(beats: Sequence[tuple[str, str, int]]) -> set[str]:
+    """Record signs of life, one statement for all: (worker id, runs as JSON, memory in bytes).
+
+    Returns the workers that may go on; one that is missing was marked lost or stopped and must end at once.
+    """
+    if not beats:
+        return set()
+    with ledger_transaction() as statements:
+        return statements.heartbeat(beats)
+
+
+def cancel_requests(worker_ids: Sequence[str]) -> dict[UUID, str]:
+    """Return the running jobs of these workers whose cancellation was requested, with their worker."""
+    return dict(
+        Job.objects.filter(
+            state=JobState.RUNNING, worker__in=worker_ids, cancel_requested_at__isnull=False
+        ).values_list("id", "worker")
+    )
+
+
+def stopping(worker_ids: Sequence[str]) -> None:
+    """Show that these workers receive nothing any more."""
+    Worker.objects.filter(id__in=worker_ids, state=WorkerState.ACTIVE).update(state=WorkerState.STOPPING)
+
+
+def leave(worker_id: str) -> None:
+    """Record that a worker ended in good order, with nothing claimed."""
+    with ledger_transaction():
+        Worker.objects.filter(id=worker_id, state__in=LIVING).update(
+            state=WorkerState.STOPPED, ended_at=Now(), runs=[]
+        )
+    events.emit(events.WorkersChanged((worker_id,), WorkerState.STOPPED))

@@ -1,0 +1,5 @@
+"""Live feed."""
+
+
+def listen() -> None:
+    """Subscribe."""

@@ -1,0 +1,121 @@
+"""Repairs: workers that fell silent, messages that the transport lost, and rows that nobody needs any more.
+
+All of it is safe to do twice and safe to do wrongly: a living worker that is declared lost finds its claim gone, and
+a job that is published twice is claimed once.
+"""
+
+import logging
+import time
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs import lifecycle
+from jobs.conf import get_settings
+from jobs.host import host_identity, is_same_process
+from jobs.models import Job, SchedulerLease, Worker
+from jobs.models.worker import LIVING
+from jobs.states import JobState
+from jobs.transports import Transport, get_transport
+
+logger = logging.getLogger("jobs.reconciler")
+
+GONE_WORKERS_KEPT = timedelta(days=1)
+LEASE_NAME = "reconciler"
+MAX_GAP_FRACTION = 0.4
+"""A pause between two rounds longer than this part of LOST_AFTER_SECONDS starts the watch anew."""
+
+COUNT_ONLY_AGE_FACTOR = 6
+"""Transports that cannot list their messages: how many times REPUBLISH_AFTER_SECONDS a row waits instead."""
+
+
+class Reconciler:
+    """One process's watch over workers and messages.
+
+    Silence of a worker proves something only to one who was awake himself: it counts from the moment since which this
+    reconciler has written to the ledger without a gap.
+    """
+
+    def __init__(self) -> None:
+        self._watching_since: float | None = None
+        self._wrote_at = float("-inf")
+
+    def repair_workers(self) -> int:
+        """End the workers that are gone; return how many. Call it every few seconds."""
+        self._write()
+        gone = self._silent_workers() | _ended_workers()
+        for worker_id, reason in gone.items():
+            count = lifecycle.lose_worker(worker_id)
+            logger.warning("worker %s is lost (%s); %d jobs go on elsewhere", worker_id, reason, count)
+        return len(gone)
+
+    def _write(self) -> None:
+        settings = get_settings()
+        rows = SchedulerLease.objects.using(settings.database)
+        values = {"holder": settings.node, "renewed_at": Now(), "expires_at": Now()}
+        if not rows.filter(name=LEASE_NAME).update(**values):
+            rows.bulk_create([SchedulerLease(name=LEASE_NAME, **values)], ignore_conflicts=True)
+        now = time.monotonic()
+        has_gap = now - self._wrote_at > settings.lost_after_seconds * MAX_GAP_FRACTION
+        if self._watching_since is None or has_gap:
+            self._watching_since = now
+        self._wrote_at = now
+
+    def _silent_workers(self) -> dict[str, str]:
+        settings = get_settings()
+        watching_since = self._watching_since
+        if watching_since is None or self._wrote_at - watching_since < settings.lost_after_seconds:
+            return {}
+        silence = timedelta(seconds=settings.lost_after_seconds)
+        workers = Worker.objects.using(settings.database).living().filter(heartbeat_at__lt=Now() - silence)
+        return dict.fromkeys(workers.values_list("id", flat=True), f"silent for {settings.lost_after_seconds} s")
+
+
+def _ended_workers() -> dict[str, str]:
+    """Return workers of this very host whose process does not exist any more: a proof, without any waiting."""
+    settings = get_settings()
+    here = Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
+    return {
+        worker.id: f"process {worker.pid} is gone"
+        for worker in here.only("id", "pid", "pid_started_at")
+        if worker.pid_started_at and not is_same_process(worker.pid, worker.pid_started_at)
+    }
+
+
+def repair_messages() -> int:
+    """Take back `published_at` of rows whose message the transport has lost; return how many.
+
+    The dispatcher publishes them again. Messages without a row that wants them are harmless and stay.
+
+    Raises: TransportUnavailable.
+    """
+    transport = get_transport()
+    return sum(_repair_queue(transport, queue) for queue in _queues_with_old_messages())
+
+
+def _old_messages(age_factor: float = 1) -> Q:
+    age = timedelta(seconds=get_settings().republish_after_seconds * age_factor)
+    return Q(state=JobState.QUEUED, published_at__lt=Now() - age)
+
+
+def _queues_with_old_messages() -> list[str]:
+    rows = Job.objects.using(get_settings().database).filter(_old_messages()).order_by()
+    return list(rows.values_list("queue", flat=True).distinct())
+
+
+def _repair_queue(transport: Transport, queue: str) -> int:
+    # the rows first, the transport afterwards: what is published in between cannot seem to be missing
+    rows = Job.objects.using(get_settings().database).filter(_old_messages(), queue=queue)
+    published = list(rows.order_by("published_at").values_list("id", "publish_seq"))
+    if transport.can_list:
+        listed = transport.list_ids(queue)
+        missing = [ref for ref in published if _message_id(ref) not in listed]
+    else:
+        missing = _surplus(transport, queue)
+    if not missing:
+        return 0
+    count = lifecycle.unpublish(missing)
+    transport.forget([_message_id(ref) for ref in missing])
+    logger.warning("queue %s: %d messages were lost and go out again", queue, count)
+    return count
