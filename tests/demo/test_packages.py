@@ -26,7 +26,9 @@ def file_jobs(package):
 
 
 def end(job, state, result=None):
-    Job.objects.filter(pk=job.pk).update(state=state, finished_at=timezone.now(), result=result)
+    Job.objects.filter(pk=job.pk).update(
+        state=state, finished_at=timezone.now(), published_at=None, result=result
+    )
 
 
 def summaries():

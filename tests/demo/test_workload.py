@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def end_all(state="succeeded"):
-    Job.objects.unfinished().update(state=state, finished_at=timezone.now())
+    Job.objects.unfinished().update(state=state, finished_at=timezone.now(), published_at=None)
 
 
 def finish(run):
