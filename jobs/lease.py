@@ -9,7 +9,8 @@ import time
 from datetime import timedelta
 from uuid import uuid4
 
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
@@ -62,20 +63,15 @@ class Lease:
             self._renewed_at = asked_at
         return bool(count)
 
-    def mark_round(self) -> bool:
-        """Note the end of a full round, and tell whether this process still leads."""
-        mine = _rows().filter(name=LEASE_NAME, holder=self.holder, expires_at__gt=Now())
-        return bool(mine.update(acted_at=Now()))
-
     def release(self) -> None:
         """Give the lease up, so that another process can lead at once."""
         self.is_held = False
         _rows().filter(name=LEASE_NAME, holder=self.holder).update(expires_at=Now())
 
 
-def _rows():  # type: ignore[no-untyped-def]
+def _rows() -> "QuerySet[SchedulerLease]":
     return SchedulerLease.objects.using(get_settings().database)
 
 
-def _end():  # type: ignore[no-untyped-def]
+def _end() -> CombinedExpression:
     return Now() + timedelta(seconds=get_settings().scheduler_lease_seconds)

@@ -7,6 +7,7 @@ a job that is published twice is claimed once.
 import logging
 import time
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -14,15 +15,15 @@ from django.db.models.functions import Now
 from jobs import lifecycle
 from jobs.conf import get_settings
 from jobs.host import host_identity, is_same_process
+from jobs.lease import LEASE_NAME
 from jobs.models import Job, SchedulerLease, Worker
-from jobs.models.worker import LIVING
+from jobs.models.worker import WorkerState
 from jobs.states import JobState
-from jobs.transports import Transport, get_transport
+from jobs.transports import Message, Transport, get_transport
 
 logger = logging.getLogger("jobs.reconciler")
 
 GONE_WORKERS_KEPT = timedelta(days=1)
-LEASE_NAME = "reconciler"
 MAX_GAP_FRACTION = 0.4
 """A pause between two rounds longer than this part of LOST_AFTER_SECONDS starts the watch anew."""
 
@@ -38,13 +39,14 @@ class Reconciler:
     """
 
     def __init__(self) -> None:
-        self._watching_since: float | None = None
+        self._watching_since = float("inf")
         self._wrote_at = float("-inf")
+        self._suspects: set[str] = set()
 
     def repair_workers(self) -> int:
         """End the workers that are gone; return how many. Call it every few seconds."""
         self._write()
-        gone = self._silent_workers() | _ended_workers()
+        gone = self._silent_workers() | self._ended_workers()
         for worker_id, reason in gone.items():
             count = lifecycle.lose_worker(worker_id)
             logger.warning("worker %s is lost (%s); %d jobs go on elsewhere", worker_id, reason, count)
@@ -52,35 +54,35 @@ class Reconciler:
 
     def _write(self) -> None:
         settings = get_settings()
-        rows = SchedulerLease.objects.using(settings.database)
-        values = {"holder": settings.node, "renewed_at": Now(), "expires_at": Now()}
-        if not rows.filter(name=LEASE_NAME).update(**values):
-            rows.bulk_create([SchedulerLease(name=LEASE_NAME, **values)], ignore_conflicts=True)
+        SchedulerLease.objects.using(settings.database).filter(name=LEASE_NAME).update(acted_at=Now())
         now = time.monotonic()
-        has_gap = now - self._wrote_at > settings.lost_after_seconds * MAX_GAP_FRACTION
-        if self._watching_since is None or has_gap:
+        if now - self._wrote_at > settings.lost_after_seconds * MAX_GAP_FRACTION:
             self._watching_since = now
         self._wrote_at = now
 
     def _silent_workers(self) -> dict[str, str]:
         settings = get_settings()
-        watching_since = self._watching_since
-        if watching_since is None or self._wrote_at - watching_since < settings.lost_after_seconds:
+        if self._wrote_at - self._watching_since < settings.lost_after_seconds:
             return {}
         silence = timedelta(seconds=settings.lost_after_seconds)
         workers = Worker.objects.using(settings.database).living().filter(heartbeat_at__lt=Now() - silence)
         return dict.fromkeys(workers.values_list("id", flat=True), f"silent for {settings.lost_after_seconds} s")
 
+    def _ended_workers(self) -> dict[str, str]:
+        """Return workers of this very host whose process was gone in this round and the one before.
 
-def _ended_workers() -> dict[str, str]:
-    """Return workers of this very host whose process does not exist any more: a proof, without any waiting."""
-    settings = get_settings()
-    here = Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
-    return {
-        worker.id: f"process {worker.pid} is gone"
-        for worker in here.only("id", "pid", "pid_started_at")
-        if worker.pid_started_at and not is_same_process(worker.pid, worker.pid_started_at)
-    }
+        That is a proof; the round between lets a living pool parent, who knows what had begun, come first.
+        """
+        settings = get_settings()
+        here = Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
+        ended = {
+            worker.id: f"process {worker.pid} is gone"
+            for worker in here.only("id", "pid", "pid_started_at")
+            if worker.pid_started_at and not is_same_process(worker.pid, worker.pid_started_at)
+        }
+        proven = {worker_id: reason for worker_id, reason in ended.items() if worker_id in self._suspects}
+        self._suspects = set(ended)
+        return proven
 
 
 def repair_messages() -> int:
@@ -119,3 +121,27 @@ def _repair_queue(transport: Transport, queue: str) -> int:
     transport.forget([_message_id(ref) for ref in missing])
     logger.warning("queue %s: %d messages were lost and go out again", queue, count)
     return count
+
+
+def _message_id(ref: tuple[UUID, int]) -> str:
+    job_id, seq = ref
+    return Message(job_id, seq, "").id
+
+
+def _surplus(transport: Transport, queue: str) -> list[tuple[UUID, int]]:
+    """Return as many of the oldest published rows as the transport holds too few messages."""
+    rows = Job.objects.using(get_settings().database).filter(queue=queue, state=JobState.QUEUED)
+    missing_count = rows.filter(published_at__isnull=False).count() - transport.depths([queue])[queue]
+    if missing_count <= 0:
+        return []
+    oldest = rows.filter(_old_messages(COUNT_ONLY_AGE_FACTOR)).order_by("published_at")
+    return list(oldest.values_list("id", "publish_seq")[:missing_count])
+
+
+def delete_old_workers(limit: int = 1000) -> int:
+    """Delete up to `limit` rows of workers that ended more than a day ago, and return how many."""
+    database = get_settings().database
+    rows = Worker.objects.using(database).order_by()
+    ended = rows.filter(state__in=[WorkerState.STOPPED, WorkerState.LOST], ended_at__lt=Now() - GONE_WORKERS_KEPT)
+    ids = list(ended.values_list("id", flat=True)[:limit])
+    return rows.filter(id__in=ids)._raw_delete(database) if ids else 0
