@@ -8,12 +8,12 @@ USERNAME = "operator"
 
 
 def create_operator() -> str:
-    """Create a superuser with a random password unless there is a superuser, and return the line to print."""
+    """Create a superuser with a random password unless there is one, and return how to log in, in words."""
     users = get_user_model().objects
     existing = users.filter(is_superuser=True, is_active=True).first()
     if existing is not None:
         name = existing.get_username()
-        return f"Login      {name} (a new password: manage.py changepassword {name})"
+        return f"{name} (a new password: manage.py changepassword {name})"
     password = secrets.token_urlsafe(9)
     users.create_superuser(USERNAME, password=password)
-    return f"Login      {USERNAME} / {password} (shown once)"
+    return f"{USERNAME} / {password} (shown once)"

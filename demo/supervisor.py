@@ -56,7 +56,7 @@ class Supervisor:
             try:
                 self._start(stack)
                 run, begun_at = current_run(), time.monotonic()
-                self._say_where()
+                self._say_where(create_operator())
                 self._enqueue(run, begun_at)
                 while True:
                     self.progress.show(tally(run), time.monotonic() - begun_at)
@@ -93,7 +93,6 @@ class Supervisor:
         if not os.environ.get("REDIS_URL"):
             self.server = stack.enter_context(EmbeddedServer(self.directory))
         call_command("migrate", interactive=False, verbosity=0)
-        self.progress.say(create_operator())
         connections.close_all()
         self.family.children = self._children()
         stack.callback(self.family.stop)
@@ -116,10 +115,10 @@ class Supervisor:
             for name, command in commands.items()
         ]
 
-    def _say_where(self) -> None:
+    def _say_where(self, login: str) -> None:
         address = f"http://localhost:{self.port}"
         self.progress.say(f"Dashboard  {address}/\nAdmin      {address}/admin/\nMetrics    {address}/metrics")
-        self.progress.say(f"Logs       {self.directory}\nStop       Ctrl-C\n")
+        self.progress.say(f"Login      {login}\nLogs       {self.directory}\nStop       Ctrl-C\n")
 
     def _enqueue(self, run: Run, begun_at: float) -> None:
         for _ in enqueue_rest(run):
