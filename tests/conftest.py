@@ -117,14 +117,18 @@ class LiveDatabase:
 
 
 @pytest.fixture
-def live_database(transactional_db: None) -> Iterator[LiveDatabase]:
-    """A real, committed test database for several processes, emptied after the test."""
+def live_database(transactional_db: None, processes: Processes) -> Iterator[LiveDatabase]:
+    """A real, committed test database, shared with the test's processes and emptied after them."""
     name = connections["default"].settings_dict["NAME"]
     if run_directory.ledger() == "postgresql":
         url = f"postgres://queuehub@/{name}?host={run_directory.directory() / 'postgresql'}"
     else:
         url = f"sqlite:///{name}"
-    yield LiveDatabase(url, {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"})
+    environment = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    processes.environment.update(environment)
+    yield LiveDatabase(url, environment)
+    # In whatever order the fixtures were asked for: no process may write while the tables are emptied.
+    processes.kill()
     eventually(lambda: foreign_connection_count() == 0, message="connections to the database are left")
 
 
@@ -162,7 +166,6 @@ def manage(
     live_database: LiveDatabase, redis_client: redis.Redis, processes: Processes
 ) -> Callable[..., Running]:
     """Start `manage.py` commands that share the test's database and broker: `manage("jobs_worker")`."""
-    processes.environment.update(live_database.environment)
     return processes.manage
 
 

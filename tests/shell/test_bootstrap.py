@@ -140,6 +140,7 @@ def test_without_a_network_the_line_says_so(checkout):
     assert not list((checkout / ".venv").glob("*.stamp"))
 
 
+@pytest.mark.slow
 def test_a_broken_environment_is_made_anew(checkout):
     make(checkout, "setup", f"PYTHON={sys.executable}")
     python = checkout / ".venv" / "bin" / "python"

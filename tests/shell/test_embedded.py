@@ -1,6 +1,7 @@
 """The embedded server: real servers in directories of their own."""
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -91,6 +92,7 @@ def test_a_path_too_long_for_a_socket_moves_to_the_temporary_directory(tmp_path)
         assert server.socket_path == moved
         assert answers(moved)
         assert moved.parent.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(moved.parent)
 
 
 @pytest.mark.fast
