@@ -14,11 +14,12 @@ class JobsConfig(AppConfig):
     """The module through which models enqueue; see models/job.py."""
 
     def ready(self) -> None:
-        from jobs import checks, dispatcher, enqueueing, live
+        from jobs import checks, declared, dispatcher, enqueueing, live
         from jobs.definition import registry
 
         self.front_door = enqueueing
         dispatcher.listen()
         live.listen()
         checks.register()
+        declared.listen(self)
         registry.autodiscover()

@@ -1,7 +1,7 @@
 """The schedules that QUEUEHUB["SCHEDULES"] declares, kept in step with their rows.
 
-`Schedule.declared` is what the setting said when it was last read. A row that differs from it was edited by an
-operator: the edit wins over the setting and is marked.
+`Schedule.declared` is what the setting said when it was last read. A row that differs from it was edited by
+an operator: the edit wins over the setting and is marked.
 """
 
 import logging

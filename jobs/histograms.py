@@ -1,7 +1,7 @@
 """Histograms of durations: pure arithmetic over the fixed buckets of `models/statistic.py`.
 
-A histogram is `[sum of seconds, [count per bucket]]`, the last bucket being everything above the last bound. Counts
-are not cumulative, so adding two histograms is adding element by element.
+A histogram is `[sum of seconds, [count per bucket]]`, the last bucket being everything above the last bound.
+Counts are not cumulative, so adding two histograms is adding element by element.
 """
 
 from bisect import bisect_left

@@ -1,7 +1,7 @@
 """Which machine this is and which process is meant: what makes "its process is gone" a proof.
 
-A pid alone proves nothing: numbers are used again, and another container has its own. A process is named by the host
-(boot and PID namespace), the pid and the moment it started.
+A pid alone proves nothing: numbers are used again, and another container has its own. A process is named by
+the host (boot and PID namespace), the pid and the moment it started.
 """
 
 import os

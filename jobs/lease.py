@@ -1,7 +1,7 @@
 """The scheduler's lease: one row that says who leads, by the database's clock.
 
-A leader asks for its lease before it acts; whoever was frozen or cut off finds it gone. The lease only saves work:
-what a second leader might do as well is guarded row by row (unique firings, guarded updates).
+A leader asks for its lease before it acts; whoever was frozen or cut off finds it gone. The lease only saves
+work: what a second leader might do as well is guarded row by row (unique firings, guarded updates).
 """
 
 import os
@@ -31,8 +31,8 @@ class Lease:
     def hold(self, max_age_seconds: float = 0) -> bool:
         """Take or keep the lease, and tell whether this process leads now.
 
-        An answer that is younger than `max_age_seconds` is not asked for again. While this process leads, the row is
-        read each time but written only in every third of its lifetime.
+        An answer that is younger than `max_age_seconds` is not asked for again. While this process leads, the
+        row is read each time but written only in every third of its lifetime.
         """
         if time.monotonic() - self._asked_at < max_age_seconds:
             return self.is_held

@@ -1,7 +1,7 @@
 """Repairs: workers that fell silent, messages that the transport lost, and rows that nobody needs any more.
 
-All of it is safe to do twice and safe to do wrongly: a living worker that is declared lost finds its claim gone, and
-a job that is published twice is claimed once.
+All of it is safe to do twice and safe to do wrongly: a living worker that is declared lost finds its claim
+gone, and a job that is published twice is claimed once.
 """
 
 import logging
@@ -34,8 +34,8 @@ COUNT_ONLY_AGE_FACTOR = 6
 class Reconciler:
     """One process's watch over workers and messages.
 
-    Silence of a worker proves something only to one who was awake himself: it counts from the moment since which this
-    reconciler has written to the ledger without a gap.
+    Silence of a worker proves something only to one who was awake himself: it counts from the moment since
+    which this reconciler has written to the ledger without a gap.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,9 @@ class Reconciler:
             return {}
         silence = timedelta(seconds=settings.lost_after_seconds)
         workers = Worker.objects.using(settings.database).living().filter(heartbeat_at__lt=Now() - silence)
-        return dict.fromkeys(workers.values_list("id", flat=True), f"silent for {settings.lost_after_seconds} s")
+        return dict.fromkeys(
+            workers.values_list("id", flat=True), f"silent for {settings.lost_after_seconds} s"
+        )
 
     def _ended_workers(self) -> dict[str, str]:
         """Return workers of this very host whose process was gone in this round and the one before.
@@ -74,7 +76,9 @@ class Reconciler:
         That is a proof; the round between lets a living pool parent, who knows what had begun, come first.
         """
         settings = get_settings()
-        here = Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
+        here = (
+            Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
+        )
         ended = {
             worker.id: f"process {worker.pid} is gone"
             for worker in here.only("id", "pid", "pid_started_at")
@@ -142,6 +146,8 @@ def delete_old_workers(limit: int = 1000) -> int:
     """Delete up to `limit` rows of workers that ended more than a day ago, and return how many."""
     database = get_settings().database
     rows = Worker.objects.using(database).order_by()
-    ended = rows.filter(state__in=[WorkerState.STOPPED, WorkerState.LOST], ended_at__lt=Now() - GONE_WORKERS_KEPT)
+    ended = rows.filter(
+        state__in=[WorkerState.STOPPED, WorkerState.LOST], ended_at__lt=Now() - GONE_WORKERS_KEPT
+    )
     ids = list(ended.values_list("id", flat=True)[:limit])
     return rows.filter(id__in=ids)._raw_delete(database) if ids else 0

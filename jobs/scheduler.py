@@ -1,4 +1,5 @@
-"""The scheduler's loop: who holds the lease promotes, publishes, fires, repairs and tidies up, in small steps.
+"""The scheduler's loop: who holds the lease promotes, publishes, fires, repairs and tidies up, in small
+steps.
 
 A step that fails is tried again later and never stops the others; nothing that fails ends the loop.
 """
@@ -61,7 +62,9 @@ class Step:
         """Wait longer after each failure; say it once for each kind of error."""
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
         if kind != self.last_error:
-            logger.error("%s: %s: %s; will be tried again", self.name, kind, error, exc_info=not _is_outage(error))
+            logger.error(
+                "%s: %s: %s; will be tried again", self.name, kind, error, exc_info=not _is_outage(error)
+            )
         self.failure_count, self.last_error = self.failure_count + 1, kind
         self.next_at = time.monotonic() + min(0.25 * 2 ** min(self.failure_count, 10), MAX_BACKOFF_SECONDS)
         if lifecycle.is_ledger_away(error):

@@ -25,7 +25,8 @@ from jobs.timetable import check_timing, next_firing
 logger = logging.getLogger("jobs.schedules")
 
 MISFIRE_GRACE_SECONDS = 30
-"""A time that is later than this was missed, and `misfire` decides; it covers a change of the leading scheduler."""
+"""A time that is later than this was missed, and `misfire` decides; it covers a change of the leading
+scheduler."""
 
 UNREADABLE_RETRY_SECONDS = 60
 RUNS_KEPT = timedelta(days=30)
@@ -71,8 +72,8 @@ def enqueue_from(schedule: Schedule, due_at: datetime | None = None) -> Job:
 def fire_due(limit: int = 100) -> int:
     """Fire or plan up to `limit` schedules that are due, and return how many jobs were enqueued.
 
-    Each has its own transaction for the firing's row, which is unique, the job and the next time. Two schedulers at
-    once therefore fire once.
+    Each has its own transaction for the firing's row, which is unique, the job and the next time. Two
+    schedulers at once therefore fire once.
 
     Raises: django.db.Error if the ledger refuses, once the other schedules have had their turn.
     """
@@ -127,7 +128,11 @@ def _is_wanted(schedule: Schedule, due_at: datetime, now: datetime) -> bool:
     if schedule.misfire == Misfire.SKIP and (now - due_at).total_seconds() > MISFIRE_GRACE_SECONDS:
         logger.info("schedule %s skips the missed time %s", schedule.name, due_at.isoformat())
         return False
-    return not ScheduleRun.objects.using(get_settings().database).filter(schedule=schedule, due_at=due_at).exists()
+    return (
+        not ScheduleRun.objects.using(get_settings().database)
+        .filter(schedule=schedule, due_at=due_at)
+        .exists()
+    )
 
 
 def _fire(schedule: Schedule, due_at: datetime) -> bool:

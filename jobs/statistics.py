@@ -1,7 +1,7 @@
 """Statistics read and folded: raw rows of settled batches become minutes and totals.
 
-A count lives in a raw row or in the total, never in both and never in neither: the fold is one transaction, and
-totals() reads both in one statement. So no counter ever goes down.
+A count lives in a raw row or in the total, never in both and never in neither: the fold is one transaction,
+and totals() reads both in one statement. So no counter ever goes down.
 """
 
 from collections import defaultdict
@@ -73,7 +73,9 @@ def _add_to_folded(sums: dict[Key, Figures], database: str) -> None:
         ignore_conflicts=True,
     )
     wanted = Q(period=Period.MINUTE, minute_at__in={key[1] for key in keys}) | Q(period=Period.TOTAL)
-    rows = folded.filter(wanted, queue__in={key[2] for key in keys}).order_by("period", "minute_at", "queue", "task")
+    rows = folded.filter(wanted, queue__in={key[2] for key in keys}).order_by(
+        "period", "minute_at", "queue", "task"
+    )
     changed = []
     for row in rows.select_for_update():
         extra = sums.get((row.period, row.minute_at, row.queue, row.task))

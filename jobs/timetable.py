@@ -1,7 +1,8 @@
 """When a schedule fires next: pure arithmetic over cron expressions, intervals and time zones.
 
-Cron follows Debian's cron, daylight saving included: a fixed time that the clock skips fires right after the gap, one
-that the clock shows twice fires at the first, and a pattern with `*` in its hours or minutes follows elapsed time.
+Cron follows Debian's cron, daylight saving included: a fixed time that the clock skips fires right after the
+gap, one that the clock shows twice fires at the first, and a pattern with `*` in its hours or minutes follows
+elapsed time.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,9 @@ def check_timing(cron: str, every_seconds: int | None, timezone: str) -> None:
     """
     for field, value, limit in (("cron", cron, 128), ("timezone", timezone, 64)):
         if not isinstance(value, str) or len(value) > limit:
-            raise InvalidJob(field, f"{value!r:.128} is not usable.", f"Pass a text of at most {limit} characters.")
+            raise InvalidJob(
+                field, f"{value!r:.128} is not usable.", f"Pass a text of at most {limit} characters."
+            )
     zone = _zone(timezone)
     if bool(cron) == (every_seconds is not None):
         problem = "both are set." if cron else "neither is set."
@@ -41,7 +44,9 @@ def check_timing(cron: str, every_seconds: int | None, timezone: str) -> None:
         )
 
 
-def next_firing(cron: str, every_seconds: int | None, timezone: str, anchor: datetime, after: datetime) -> datetime:
+def next_firing(
+    cron: str, every_seconds: int | None, timezone: str, anchor: datetime, after: datetime
+) -> datetime:
     """Return the first time later than `after`, in UTC.
 
     An interval counts from `anchor` in whole steps, so that a late firing does not shift the later ones.
@@ -88,5 +93,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError):
         raise InvalidJob(
-            "timezone", f"{name!r:.64} is not a time zone.", "Pass an IANA name such as 'UTC' or 'Europe/Berlin'."
+            "timezone",
+            f"{name!r:.64} is not a time zone.",
+            "Pass an IANA name such as 'UTC' or 'Europe/Berlin'.",
         ) from None

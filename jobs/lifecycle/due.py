@@ -7,8 +7,8 @@ from django.db.models.functions import Now
 from jobs.conf import get_settings
 from jobs.events import Change, JobsSettled, emit_on_commit
 from jobs.models import Job, Statistic
-from jobs.states import WAITING, JobState
 from jobs.statements import ledger, ledger_transaction
+from jobs.states import WAITING, JobState
 
 DELAYED = (JobState.SCHEDULED.value, JobState.RETRYING.value)
 EXPIRED = "expired"
@@ -39,11 +39,15 @@ def expire(limit: int = 1000) -> int:
     database = get_settings().database
     with ledger_transaction():
         expired = Job.objects.using(database).filter(state__in=_WAITING, expires_at__lte=Now()).order_by()
-        jobs = list(expired.select_for_update(skip_locked=True).only("id", "task", "queue", "attempt")[:limit])
+        jobs = list(
+            expired.select_for_update(skip_locked=True).only("id", "task", "queue", "attempt")[:limit]
+        )
         if not jobs:
             return 0
-        count = Job.objects.using(database).filter(id__in=[job.id for job in jobs], state__in=_WAITING).update(
-            state=JobState.CANCELLED, reason=EXPIRED, finished_at=Now(), published_at=None
+        count = (
+            Job.objects.using(database)
+            .filter(id__in=[job.id for job in jobs], state__in=_WAITING)
+            .update(state=JobState.CANCELLED, reason=EXPIRED, finished_at=Now(), published_at=None)
         )
         _count_cancelled(jobs, database)
         emit_on_commit(JobsSettled("", tuple(_change(job) for job in jobs)))

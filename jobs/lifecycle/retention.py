@@ -6,14 +6,15 @@ from django.db.models.functions import Now
 
 from jobs.conf import get_settings
 from jobs.models import Attempt, Job
-from jobs.states import JobState
 from jobs.statements import ledger_transaction
+from jobs.states import JobState
 
 
 def delete_old(limit: int = 500) -> int:
     """Delete up to `limit` jobs of each final state that are older than its retention, and return how many.
 
-    Attempts go first and both by id: Django's cascade would load every row, and the database has no foreign key.
+    Attempts go first and both by id: Django's cascade would load every row, and the database has no foreign
+    key.
     """
     settings = get_settings()
     retentions = {

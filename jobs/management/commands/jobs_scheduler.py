@@ -13,7 +13,7 @@ from jobs.scheduler import Scheduler
 class Command(BaseCommand):
     """Run a scheduler; of any number, one leads."""
 
-    help = "Move due jobs on, publish, fire schedules, repair. Any number may run; one leads, another takes over."
+    help = "Promote, publish, fire schedules, repair. Any number may run; one leads, another takes over."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = Event()
