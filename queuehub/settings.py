@@ -11,6 +11,7 @@ import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from queuehub.brokers import rq_queue
 from queuehub.databases import database
 from queuehub.embedded import redis_url, runtime_directory
 from queuehub.environment import created, development_key, is_production
@@ -120,7 +121,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TASKS = {"default": {"BACKEND": "jobs.integrations.tasks_backend.JobsBackend"}}
-RQ_QUEUES = {"default": {"URL": redis_url(), "SERIALIZER": "rq.serializers.JSONSerializer"}}
+RQ_QUEUES = {"default": rq_queue(redis_url())}
 RQ = {"WORKER_CLASS": "jobs.integrations.rq_worker.QueueHubWorker"}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CENSUS = {"task": "demo.tasks.census", "every_seconds": 30}
