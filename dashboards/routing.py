@@ -1,5 +1,7 @@
 """Addresses of the WebSockets."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-websocket_urlpatterns: list[URLPattern] = []
+from dashboards.consumers import LiveConsumer
+
+websocket_urlpatterns = [path("live", LiveConsumer.as_asgi())]

@@ -1,6 +1,13 @@
 """Addresses of the pages, of /healthz and of /metrics."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from dashboards import views
 
 app_name = "dashboards"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("snapshot.json", views.snapshot_json, name="snapshot"),
+    path("healthz", views.healthz, name="healthz"),
+    path("metrics", views.metrics_text, name="metrics"),
+]

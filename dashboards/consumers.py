@@ -1,0 +1,68 @@
+"""The WebSocket of the pages: it only shows, nothing is ever changed over it."""
+
+import time
+from typing import Any
+
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from dashboards import snapshot
+from dashboards.access import may_look
+from dashboards.ticker import ticker
+
+SOCKET_LIMIT = 500
+"""Most open WebSockets per process."""
+
+MESSAGE_LIMIT = 1024
+"""Most characters of a message from a browser; ours send none."""
+
+RECHECK_SECONDS = 30.0
+"""How long a socket outlives the end of its session or the loss of a permission."""
+
+REFUSED, CROWDED, TOO_BIG = 4403, 4429, 1009
+
+
+class LiveConsumer(AsyncWebsocketConsumer):
+    """Sends every snapshot of the process's ticker."""
+
+    has_joined = False
+    checked_at = 0.0
+
+    async def connect(self) -> None:
+        if not await self._may_look():
+            await self.close(REFUSED)
+        elif ticker.socket_count >= SOCKET_LIMIT:
+            await self.close(CROWDED)
+        else:
+            await self.accept()
+            await self.channel_layer.group_add(ticker.group, self.channel_name)
+            await self.send(await database_sync_to_async(snapshot.current, thread_sensitive=False)())
+            self.has_joined = True
+            ticker.join()
+
+    async def disconnect(self, code: int) -> None:
+        if self.has_joined:
+            self.has_joined = False
+            await self.channel_layer.group_discard(ticker.group, self.channel_name)
+            await ticker.leave()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if len(text_data or bytes_data or "") > MESSAGE_LIMIT:
+            await self.close(TOO_BIG)
+        elif not await self._may_look():
+            await self.close(REFUSED)
+
+    async def live_snapshot(self, event: dict[str, Any]) -> None:
+        """Pass a snapshot on."""
+        if time.monotonic() - self.checked_at > RECHECK_SECONDS and not await self._may_look():
+            await self.close(REFUSED)
+        else:
+            await self.send(event["text"])
+
+    async def _may_look(self) -> bool:
+        self.checked_at = time.monotonic()
+        # session and user as they are in the database now, not as they were at the handshake
+        session = self.scope["session"]
+        user = await get_user({"session": session.__class__(session.session_key)})
+        return await database_sync_to_async(may_look)(user)

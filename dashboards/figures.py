@@ -1,0 +1,143 @@
+"""The figures behind the pages and /metrics: a few cheap queries on the ledger.
+
+Unfinished jobs are counted through the partial indexes, final ones come from the statistics, and what could grow
+without limit is capped. Nothing here counts the whole table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+
+from jobs.conf import get_settings
+from jobs.filters import StateIn
+from jobs.models import Attempt, Job, Queue, SchedulerLease, Statistic, Worker
+from jobs.models.statistic import Period
+from jobs.states import FINAL, UNFINISHED, JobState
+from jobs.statements import ledger
+
+CAP = 10_000
+"""Counts of final jobs stop here; pages show "10,000+"."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many unfinished jobs of one queue are in one state, and since when the oldest is due."""
+
+    queue: str
+    state: str
+    count: int
+    oldest_due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """How many jobs of one task on one queue are in one state."""
+
+    queue: str
+    task: str
+    state: str
+    count: int
+
+
+def present() -> datetime:
+    """Return the present moment by the ledger's clock."""
+    return ledger().present()
+
+
+def unfinished_counts() -> list[StateCount]:
+    """Count unfinished jobs by queue and state, in one statement."""
+    rows = (
+        _jobs()
+        .filter(StateIn(UNFINISHED))
+        .order_by()
+        .values_list("queue", "state")
+        .annotate(count=Count("pk"), oldest=Min("due_at"))
+    )
+    return [StateCount(*row) for row in rows]
+
+
+def job_counts() -> list[JobCount]:
+    """Count all jobs but the succeeded ones by queue, task and state."""
+    kept = _jobs().filter(StateIn(FINAL), state__in=[JobState.CANCELLED, JobState.DEAD])
+    counts = []
+    for part in (_jobs().filter(StateIn(UNFINISHED)), kept):
+        rows = part.order_by().values_list("queue", "task", "state").annotate(count=Count("pk"))
+        counts += [JobCount(*row) for row in rows]
+    return counts
+
+
+def dead_count() -> int:
+    """Count dead letters, up to `CAP` + 1."""
+    # the end time and not the primary key: it stands in the index
+    return _dead().order_by().values("finished_at")[: CAP + 1].count()
+
+
+def latest_dead(limit: int) -> list[dict[str, Any]]:
+    """Return the youngest dead letters with the exception of their last attempt."""
+    last = Attempt.objects.using(_alias()).filter(job=OuterRef("pk")).order_by("-number")
+    rows = (
+        _dead()
+        .order_by("-finished_at")
+        .values("id", "task", "queue", "reason", "finished_at", "attempt")
+        .annotate(
+            exception_class=Subquery(last.values("exception_class")[:1]),
+            message=Subquery(last.values("message")[:1]),
+        )
+    )
+    return list(rows[:limit])
+
+
+def queues() -> list[Queue]:
+    """Return the queues that have a row: used or paused ones."""
+    return list(Queue.objects.using(_alias()).order_by("name"))
+
+
+def living_workers(limit: int) -> list[Worker]:
+    """Return living workers by id."""
+    return list(Worker.objects.using(_alias()).living().order_by("id")[:limit])
+
+
+def scheduler_lease() -> SchedulerLease | None:
+    """Return the lease of the leading scheduler, expired or not."""
+    return SchedulerLease.objects.using(_alias()).order_by("-expires_at").first()
+
+
+def counts_by_minute(since: datetime) -> dict[datetime, dict[str, int]]:
+    """Add up the statistics of each minute from `since` on; names as in `Statistic.counts`."""
+    rows = Statistic.objects.using(_alias()).order_by()
+    # said both ways, because SQLite finds the index of folded rows by its literal condition only
+    folded = rows.exclude(period=Period.RAW).filter(period=Period.MINUTE, minute_at__gte=since)
+    raw = rows.filter(period=Period.RAW, minute_at__gte=since)
+    minutes: dict[datetime, dict[str, int]] = {}
+    for part in (folded, raw):
+        for minute_at, counts in part.values_list("minute_at", "counts"):
+            _add(minutes.setdefault(minute_at, {}), counts.items())
+    return minutes
+
+
+def per_minute(minutes: dict[datetime, dict[str, int]], now: datetime, names: Iterable[str]) -> float:
+    """Return the rate over the last 60 seconds, the former minute weighed by its share of them."""
+    this_minute = now.replace(second=0, microsecond=0)
+    share = 1 - (now - this_minute).total_seconds() / 60
+    this, former = minutes.get(this_minute, {}), minutes.get(this_minute - timedelta(minutes=1), {})
+    return sum(this.get(name, 0) + share * former.get(name, 0) for name in names)
+
+
+def _add(target: dict[str, int], counts: Iterable[tuple[str, int]]) -> None:
+    for name, count in counts:
+        target[name] = target.get(name, 0) + count
+
+
+def _alias() -> str:
+    return get_settings().database
+
+
+def _jobs() -> "QuerySet[Job]":
+    return Job.objects.using(_alias())
+
+
+def _dead() -> "QuerySet[Job]":
+    return _jobs().filter(StateIn(FINAL), state=JobState.DEAD)
