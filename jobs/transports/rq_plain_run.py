@@ -65,7 +65,7 @@ class PlainRun:
                     value = self.function(*self.args, **self.kwargs)
                     if inspect.iscoroutine(value):
                         value = asyncio.run(value)
-            except Exception:
+            except BaseException:  # also SystemExit of the function, and the worker's interruption
                 self._fail(traceback.format_exc())
             else:
                 self._finish(value)

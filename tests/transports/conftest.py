@@ -1,29 +1,5 @@
-"""RQ's transport on the run's own Valkey."""
+"""Fixtures of the transports' tests."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from tests.transports.rq_fixtures import rq_entry, rq_transport
 
-import pytest
-import redis
-
-from jobs.transports.rq import RQTransport
-
-
-@pytest.fixture
-def rq_transport(redis_client: redis.Redis) -> Iterator[RQTransport]:
-    made = RQTransport()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def rq_entry(settings: Any) -> Callable[..., None]:
-    """Replace RQ_QUEUES by entries for the servers with these URLs, given by queue name."""
-
-    def replace(**urls: str) -> None:
-        entries: dict[str, Any] = {
-            name: {"URL": url, "SERIALIZER": "rq.serializers.JSONSerializer"} for name, url in urls.items()
-        }
-        settings.RQ_QUEUES = entries
-
-    return replace
+__all__ = ["rq_entry", "rq_transport"]
