@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -47,14 +48,13 @@ def _docstrings() -> Iterator[tuple[str, str]]:
     body = next(
         node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == "Settings"
     )
-    for left, right in zip(body, body[1:], strict=False):
+    for left, right in pairwise(body):
         if isinstance(left, ast.AnnAssign) and isinstance(left.target, ast.Name):
-            assert isinstance(right, ast.Expr) and isinstance(right.value, ast.Constant), left.target.id
-            yield left.target.id, " ".join(str(right.value.value).split())
+            yield left.target.id, " ".join(ast.literal_eval(right.value).split())
 
 
 def _row(item: "Field[Any]", hint: Any, meaning: str) -> str:
-    kind = hint.__name__ if isinstance(hint, type) else re.sub(r"[\w.]+\.", "", str(hint))
+    kind = hint.__name__ if isinstance(hint, type) else re.sub(r"(?:\w+\.)+", "", str(hint))
     cells = (f"`{item.name.upper()}`", f"`{kind}`", _default(item), meaning)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
