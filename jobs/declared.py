@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.apps import AppConfig
+from django.db import connections
 from django.db.models.signals import post_migrate
 
 from jobs.conf import get_settings
@@ -103,14 +104,11 @@ def _retire(row: Schedule) -> None:
     row.save()
 
 
-def _after_migrate(*, using: str, apps: Any, **_: Any) -> None:
-    if using != get_settings().database:
-        return
-    try:
-        apps.get_model("jobs", "Schedule")
-    except LookupError:  # migrated backwards, to before the table
-        return
-    sync_declared()
+def _after_migrate(*, using: str, **_: Any) -> None:
+    # the table is away when this app was migrated back to nothing
+    has_table = Schedule._meta.db_table in connections[using].introspection.table_names()
+    if using == get_settings().database and has_table:
+        sync_declared()
 
 
 def listen(config: AppConfig) -> None:
