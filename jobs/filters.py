@@ -12,7 +12,7 @@ from jobs.states import JobState
 class StateIn(Func):
     """`state IN (…)` with the states written out, in the order that the partial indexes have.
 
-    SQLite uses a partial index only if the condition stands in the statement literally; bound parameters hide it.
+    SQLite uses a partial index only if its condition stands in the statement; bound parameters hide it.
     """
 
     template = "%(expressions)s IN (%(states)s)"

@@ -16,7 +16,7 @@ from jobs.lifecycle.publishing import (
 )
 from jobs.lifecycle.release import Remains, lose_worker, release
 from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
-from jobs.lifecycle.workers import cancel_requests, enrol, heartbeat, leave, stopping
+from jobs.lifecycle.workers import cancel_requests, enrol, heartbeat, leave, record_progress, stopping
 
 __all__ = [
     "Remains",
@@ -33,6 +33,7 @@ __all__ = [
     "lose_worker",
     "paused_queues",
     "published_before",
+    "record_progress",
     "release",
     "republish",
     "settle",

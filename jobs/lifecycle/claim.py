@@ -81,7 +81,7 @@ def _runs(rows: Sequence[JobRow], token: int, worker: str) -> list[Run]:
             job_id=row.id, task=row.task, queue=row.queue, claim=token, worker=worker, number=row.attempt + 1,
             failure_count=row.failure_count, loss_count=row.loss_count, max_attempts=row.max_attempts,
             timeout_seconds=row.timeout_seconds, created_at=row.created_at, due_at=row.due_at, clock=clock,
-            args_text=row.args_text, kwargs_text=row.kwargs_text, is_alone=len(rows) == 1,
+            args_text=row.args_text, kwargs_text=row.kwargs_text,
         )
         for row in sorted(rows, key=lambda row: row.id)
     ]  # fmt: skip

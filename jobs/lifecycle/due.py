@@ -1,12 +1,13 @@
 """Moves that time alone causes: due jobs to `queued`, expired ones to `cancelled`."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
 from jobs.events import Change, JobsSettled, emit_on_commit
-from jobs.models import Job, Statistic
+from jobs.models import Job, Queue, Statistic
 from jobs.statements import ledger, ledger_transaction
 from jobs.states import WAITING, JobState
 
@@ -64,4 +65,16 @@ def _count_cancelled(jobs: list[Job], database: str) -> None:
     Statistic.objects.using(database).bulk_create(
         Statistic(minute_at=minute_at, queue=queue, task=task, counts={"state_cancelled": count})
         for (queue, task), count in sorted(counts.items())
+    )
+
+
+def is_anything_due(queues: Sequence[str] | None) -> bool:
+    """Tell whether a worker of these queues (None: all) could claim something now, paused queues aside."""
+    jobs = Job.objects.using(get_settings().database).exclude(
+        queue__in=Queue.objects.filter(paused_at__isnull=False).values("name")
+    )
+    if queues is not None:
+        jobs = jobs.filter(queue__in=queues)
+    return jobs.filter(state=JobState.QUEUED).exclude(expires_at__lte=Now()).exists() or (
+        jobs.filter(state__in=DELAYED, due_at__lte=Now()).exists()
     )

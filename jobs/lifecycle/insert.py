@@ -30,10 +30,11 @@ _LATER = {
 _ROWS_PER_STATEMENT = 500  # of about 25 columns: under PostgreSQL's limit of 65,535 parameters
 _UNIQUE_TRIES = 5
 _DUPLICATE_ID = re.compile(r"jobs_job_pkey|UNIQUE constraint failed: jobs_job\.id\b")
+# SQLite wants the condition of the partial index word for word.
 _CONFLICT = (
-    " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ("
+    " ON CONFLICT (unique_key) WHERE state IN ("
     + ", ".join(f"'{state}'" for state in sorted(UNFINISHED))
-    + ") DO NOTHING"
+    + ") AND unique_key IS NOT NULL DO NOTHING"
 )
 
 

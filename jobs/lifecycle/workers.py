@@ -1,6 +1,7 @@
 """Workers join, beat and leave. One row is one incarnation of one process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models.functions import Now
@@ -51,3 +52,9 @@ def leave(worker_id: str) -> None:
             state=WorkerState.STOPPED, ended_at=Now(), runs=[]
         )
     events.emit(events.WorkersChanged((worker_id,), WorkerState.STOPPED))
+
+
+def record_progress(words: Mapping[UUID, tuple[int, dict[str, Any]]]) -> None:
+    """Write how far running jobs are: by job, the claim and the latest word."""
+    for job_id, (claim, word) in words.items():
+        Job.objects.filter(id=job_id, state=JobState.RUNNING, claim=claim).update(progress=word)

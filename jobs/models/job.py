@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.models.fields import DatabaseUUID7, json_default, uuid7
-from jobs.states import FINAL, UNFINISHED, JobState
+from jobs.states import FINAL, UNFINISHED, WAITING, JobState
 
 _FINAL, _UNFINISHED = sorted(FINAL), sorted(UNFINISHED)
 _DUE_LATER = [JobState.RETRYING, JobState.SCHEDULED]
@@ -156,6 +156,11 @@ class Job(models.Model):
             ),
             models.Index(fields=["published_at"], name="jobs_job_published", condition=Q(state=JobState.QUEUED)),
             models.Index(fields=["due_at"], name="jobs_job_due", condition=Q(state__in=_DUE_LATER)),
+            models.Index(
+                fields=["expires_at"],
+                name="jobs_job_expiring",
+                condition=Q(state__in=sorted(WAITING), expires_at__isnull=False),
+            ),
             models.Index(fields=["worker"], name="jobs_job_running", condition=Q(state=JobState.RUNNING)),
             models.Index(fields=["state", "finished_at"], name="jobs_job_final", condition=Q(state__in=_FINAL)),
         ]

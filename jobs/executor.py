@@ -1,0 +1,225 @@
+"""One run, as a sentence: resolve the task, call it within its limits, and record how it ended.
+
+Nothing here raises what a task raises: whatever happens ends as the outcome of the Run, which `lifecycle.settle` then
+writes. Limits are enforced by the caller (a timer in the main thread, `asyncio.timeout` for coroutines).
+"""
+
+import asyncio
+import contextvars
+import inspect
+import json
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from django.db import connections, transaction
+
+from jobs import lifecycle
+from jobs.conf import get_settings
+from jobs.context import TaskContext
+from jobs.definition import JobTask, check_json, dump_json, registry
+from jobs.errors import Decision, Interrupted, InvalidJob, ResultNotJSON, Retry, Snooze, TaskTimeout
+from jobs.runs import Run
+from jobs.states import Outcome
+
+logger = logging.getLogger("jobs.executor")
+
+_CUT = "\n… [cut] …\n"
+
+
+class Fenced(Exception):
+    """The claim of an atomic run is gone: its transaction must not commit."""
+
+
+def limit_seconds(run: Run) -> float:
+    """Return the soft limit of this run in seconds; 0 means none."""
+    if run.timeout_seconds is not None:
+        return float(run.timeout_seconds)
+    return float(registry.get(run.task).limit_seconds) if run.task in registry else 0.0
+
+
+def is_async(run: Run) -> bool:
+    """Tell whether the run belongs on the event loop."""
+    return run.task in registry and is_async_task(registry.get(run.task))
+
+
+def is_async_task(task: JobTask) -> bool:
+    """Tell whether runs of the task belong on the event loop."""
+    return inspect.iscoroutinefunction(task.func)
+
+
+def execute(run: Run, context: TaskContext) -> None:
+    """Run a synchronous task to its end in this thread."""
+    with recording(run):
+        task, args, kwargs = _prepared(run, context)
+        # a context of its own: what the task sets (time zone, language, …) ends with it
+        call = contextvars.copy_context().run
+        if task.atomic:
+            call(_run_atomic, run, task, args, kwargs)
+        else:
+            run.result_text = encode_result(call(task.func, *args, **kwargs))
+    tidy_connections()
+
+
+async def aexecute(run: Run, context: TaskContext) -> None:
+    """Run an asynchronous task to its end; the caller gives each run an asyncio task, hence a context, of its own."""
+    with recording(run):
+        task, args, kwargs = _prepared(run, context)
+        async with asyncio.timeout(limit_seconds(run) or None):
+            value = await task.func(*args, **kwargs)
+        run.result_text = encode_result(value)
+
+
+def _prepared(run: Run, context: TaskContext) -> tuple[JobTask, list[Any], dict[str, Any]]:
+    task = registry.get(run.task)
+    args, kwargs = run.args, run.kwargs
+    task.bind(args, kwargs)
+    return task, [context, *args] if task.takes_context else args, kwargs
+
+
+def _run_atomic(run: Run, task: JobTask, args: list[Any], kwargs: dict[str, Any]) -> None:
+    alias = get_settings().database
+    try:
+        with transaction.atomic(using=alias):
+            # first in line, so that a hook of the task that raises after the COMMIT finds the run settled
+            transaction.on_commit(lambda: _mark_settled(run), using=alias)
+            run.result_text = encode_result(task.func(*args, **kwargs))
+            run.outcome, run.finished_seconds = Outcome.SUCCESS, time.monotonic()
+            if not lifecycle.settle([run]):
+                raise Fenced
+            run.is_settled = False  # until the COMMIT
+    except Fenced:
+        run.is_settled = True  # somebody else has the job: there is nothing to record
+    except Exception:
+        if not run.is_settled:
+            raise
+        logger.exception("a hook on the commit of %s failed; the job has succeeded", run.job_id)
+
+
+def _mark_settled(run: Run) -> None:
+    run.is_settled = True
+
+
+@contextmanager
+def recording(run: Run) -> Iterator[None]:
+    """Turn whatever the block does into the outcome of the run."""
+    run.started_seconds = time.monotonic()
+    try:
+        yield
+        run.outcome = Outcome.SUCCESS
+    except Snooze as decision:
+        run.outcome, run.delay_seconds, run.message = Outcome.SNOOZED, decision.in_seconds, _clean(str(decision))
+    except Retry as decision:
+        run.delay_seconds = decision.in_seconds
+        _record_error(run, decision, Outcome.ERROR)
+    except Decision as decision:
+        run.outcome, run.message = Outcome(decision.outcome), _clean(str(decision))
+    except TaskTimeout as error:
+        _record_error(run, error, Outcome.TIMEOUT)
+    except TimeoutError as error:
+        is_ours = run.started_seconds + limit_seconds(run) <= time.monotonic() and is_async(run)
+        _record_error(run, error, Outcome.TIMEOUT if is_ours and limit_seconds(run) else Outcome.ERROR)
+    except (Interrupted, asyncio.CancelledError) as error:
+        run.outcome, run.message = Outcome.CANCELLED, _clean(str(error)) or "interrupted by the worker's shutdown"
+    except BaseException as error:  # SystemExit of a task ends the task, not the worker
+        _record_error(run, error, Outcome.ERROR)
+    run.finished_seconds = time.monotonic()
+
+
+def _record_error(run: Run, error: BaseException, outcome: Outcome) -> None:
+    run.outcome, run.error, run.result_text = outcome, error, None
+    run.exception_class = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    run.message = _clean(_message(error))
+    run.traceback = _clean(_format(error), get_settings().max_traceback_bytes)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as inner:
+        return f"<the exception's own text failed: {type(inner).__name__}>"
+
+
+def _format(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
+    except Exception:
+        logger.exception("a traceback could not be formatted")
+        return f"{type(error).__qualname__}: {_message(error)}"
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Skip the frames of this file, so that a traceback begins with the task."""
+    first = frames
+    while first is not None and first.tb_frame.f_code.co_filename == __file__:
+        first = first.tb_next
+    return first or frames
+
+
+def _clean(text: str, limit: int = 1000) -> str:
+    """Return text that every database can store, cut in the middle to `limit` bytes."""
+    data = text.replace("\x00", "\ufffd").encode(errors="replace")
+    if len(data) > limit:
+        half = (limit - len(_CUT.encode())) // 2
+        data = data[:half] + _CUT.encode() + data[-half:]
+    return data.decode(errors="ignore")
+
+
+def encode_result(value: Any) -> str | None:
+    """Return a task's result as JSON text, None for None.
+
+    NUL, lone surrogates and NaN are replaced; an oversized result is cut and marked.
+
+    Raises: ResultNotJSON.
+    """
+    if value is None:
+        return None
+    try:
+        check_json("result", value)
+    except InvalidJob as error:
+        value = _cleaned(value, error)
+    text = dump_json(value)
+    limit = get_settings().max_result_bytes
+    size = len(text.encode())
+    if size > limit:
+        head = text.encode()[: limit // 2].decode(errors="ignore")
+        text = dump_json({"truncated": True, "bytes": size, "head": head})
+    return text
+
+
+def _cleaned(value: Any, why: InvalidJob) -> Any:
+    try:
+        text = json.dumps(value, ensure_ascii=True)
+    except (TypeError, ValueError, RecursionError):
+        raise ResultNotJSON(f"the result is not JSON: {why}") from None
+    cleaned = _map_leaves(json.loads(text, parse_constant=lambda _: None))
+    check_json("result", cleaned)
+    return cleaned
+
+
+def _map_leaves(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean(value, limit=max(len(value) * 4, 1000))
+    if isinstance(value, list):
+        return [_map_leaves(item) for item in value]
+    if isinstance(value, dict):
+        return {_map_leaves(key): _map_leaves(item) for key, item in value.items()}
+    return value
+
+
+def tidy_connections() -> None:
+    """Close what a task left in a transaction, and what has become stale or too old."""
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block or connection.needs_rollback:
+            connection.close()
+        elif connection.connection is not None:
+            if not connection.get_autocommit():
+                connection.close()
+            else:
+                connection.close_if_unusable_or_obsolete()
+
+

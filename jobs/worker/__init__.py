@@ -1,0 +1,1 @@
+"""Workers: a pool parent (`pool`) and its processes (`process`), each with a receiver, slots and a settler."""

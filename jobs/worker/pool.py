@@ -1,0 +1,274 @@
+"""The pool parent: forks workers, beats for them, kills what overruns, buries the dead and replaces them.
+
+It is single-threaded and runs no task, so it can always act. It forks with all connections closed; a child opens its
+own.
+"""
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from jobs import lifecycle
+from jobs.conf import get_settings
+from jobs.lifecycle import Remains
+from jobs.states import Outcome
+from jobs.transports import get_transport
+from jobs.worker.board import Board
+from jobs.worker.options import WorkerOptions
+from jobs.worker.process import WorkerProcess, board_for, new_worker_id
+
+logger = logging.getLogger("jobs.pool")
+
+TICK_SECONDS = 0.1
+CANCEL_SECONDS = 1.0
+KILL_SECONDS = 6.0
+"""How long after the grace of a shutdown a worker may take before it is killed."""
+CRASH_SECONDS = 5.0
+"""A worker that dies younger than this has crashed at its start; the next one waits, longer each time."""
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A worker as its parent knows it."""
+
+    worker_id: str
+    pid: int
+    board: Board
+    started_seconds: float = field(default_factory=time.monotonic)
+    overrun: UUID | None = None
+    """The run for which it is being killed."""
+
+
+class Pool:
+    """Keeps `process_count` workers alive until it is told to stop or, in burst mode, until all have ended."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self.options = options
+        self.name = new_worker_id()
+        self.children: list[Child] = []
+        self.unburied: list[tuple[str, dict[UUID, Remains]]] = []
+        self.stopped_seconds: float | None = None
+        self._spawn_not_before = 0.0
+        self._crash_count = 0
+        self._beaten_seconds = self._cancels_seconds = 0.0
+        self._is_ledger_up = True
+
+    def run(self) -> int:
+        """Run the pool; returns the exit code."""
+        wakeup, sleeper = socket.socketpair()
+        wakeup.setblocking(False)
+        sleeper.setblocking(False)
+        signal.set_wakeup_fd(sleeper.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop
+        while True:
+            self._reap()
+            self._spawn_missing()
+            if not self.children and not self.unburied and (self.stopped_seconds is not None or self._is_done()):
+                break
+            self._kill_overdue()
+            self._beat()
+            self._pass_cancels_on()
+            self._bury()
+            if select.select([wakeup], [], [], TICK_SECONDS)[0]:
+                wakeup.recv(4096)
+        signal.set_wakeup_fd(-1)
+        wakeup.close()
+        sleeper.close()
+        return 0
+
+    def stop(self) -> None:
+        """Ask all workers to end; a second call changes nothing."""
+        if self.stopped_seconds is None:
+            self.stopped_seconds = time.monotonic()
+            for child in self.children:
+                self._signal(child, signal.SIGTERM)
+
+    def _is_done(self) -> bool:
+        return self.options.is_burst and time.monotonic() >= self._spawn_not_before and self._crash_count == 0
+
+    # -- birth ---------------------------------------------------------------------------------------------------
+
+    def _spawn_missing(self) -> None:
+        is_started = self._beaten_seconds > 0 or self.children
+        if self.stopped_seconds is not None or time.monotonic() < self._spawn_not_before:
+            return
+        if self.options.is_burst and is_started and self._crash_count == 0:
+            return
+        while len(self.children) < self.options.process_count:
+            self.children.append(self._fork())
+        self._beaten_seconds = self._beaten_seconds or time.monotonic()
+
+    def _fork(self) -> Child:
+        worker_id, board = new_worker_id(), board_for(self.options)
+        connections.close_all()
+        get_transport().close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent_pid = os.getpid()
+        pid = os.fork()
+        if pid:
+            return Child(worker_id, pid, board)
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+            for sibling in self.children:
+                sibling.board.close()
+            WorkerProcess(worker_id, self.name, self.options, board, parent_pid).run()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    # -- death ---------------------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        for child in list(self.children):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self.children.remove(child)
+                self._take_leave(child, os.waitstatus_to_exitcode(status))
+
+    def _take_leave(self, child: Child, code: int) -> None:
+        remains = self._remains(child)
+        if code == 0 and not remains:
+            self._crash_count = 0
+        else:
+            is_crash = time.monotonic() - child.started_seconds < CRASH_SECONDS and not remains
+            self._crash_count = self._crash_count + 1 if is_crash else 1
+            if is_crash:
+                delay = min(0.5 * 2**self._crash_count, 30.0)
+                self._spawn_not_before = time.monotonic() + delay
+                logger.error("worker %s ended at its start (%s); next try in %.1f s", child.worker_id, code, delay)
+            else:
+                logger.error("worker %s died (%s) with %d runs", child.worker_id, code, len(remains))
+            self.unburied.append((child.worker_id, remains))
+        child.board.close()
+
+    def _remains(self, child: Child) -> dict[UUID, Remains]:
+        entries, now = list(child.board.entries()), time.monotonic()
+        running = [entry for entry in entries if entry.is_running]
+        remains = {}
+        for entry in entries:
+            if not entry.is_running:
+                outcome, message = Outcome.CANCELLED, "the worker died after the run and before it was recorded"
+            elif entry.job_id == child.overrun:
+                outcome, message = Outcome.TIMEOUT, "killed at the hard limit: the soft limit had no effect"
+            elif child.overrun is not None:
+                outcome, message = Outcome.CANCELLED, "its worker was killed for another run's hard limit"
+            elif self.stopped_seconds is not None and now > self._grace_end():
+                outcome, message = Outcome.CANCELLED, "killed at the end of the shutdown's grace"
+            else:
+                outcome, message = Outcome.LOST, "the worker died in mid-run"
+            remains[entry.job_id] = Remains(outcome, message, entry.started_seconds, now, len(running) == 1)
+        return remains
+
+    def _bury(self) -> None:
+        while self.unburied:
+            worker_id, remains = self.unburied[0]
+            try:
+                lifecycle.lose_worker(worker_id, remains=remains)
+            except DatabaseError as error:
+                self._ledger_failed(error)
+                return
+            self.unburied.pop(0)
+
+    def _grace_end(self) -> float:
+        return (self.stopped_seconds or 0.0) + get_settings().shutdown_grace_seconds
+
+    def _kill_overdue(self) -> None:
+        now = time.monotonic()
+        is_stop_overdue = self.stopped_seconds is not None and now > self._grace_end() + KILL_SECONDS
+        for child in self.children:
+            if is_stop_overdue:
+                self._signal(child, signal.SIGKILL)
+                continue
+            for entry in child.board.entries():
+                if entry.is_running and entry.deadline_seconds and now > entry.deadline_seconds:
+                    logger.error("job %s overran its hard limit; killing %s", entry.job_id, child.worker_id)
+                    child.overrun = entry.job_id
+                    self._signal(child, signal.SIGKILL)
+                    break
+
+    def _signal(self, child: Child, number: signal.Signals) -> None:
+        try:
+            os.kill(child.pid, number)
+        except ProcessLookupError:
+            pass  # it is about to be reaped
+
+    # -- signs of life -------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten_seconds < get_settings().heartbeat_seconds:
+            return
+        self._beaten_seconds = time.monotonic()
+        enrolled = [child for child in self.children if child.board.is_enrolled]
+        try:
+            living = lifecycle.heartbeat([(c.worker_id, _runs(c.board), _memory_bytes(c.pid)) for c in enrolled])
+        except DatabaseError as error:
+            self._ledger_failed(error)
+            return
+        if not self._is_ledger_up:
+            logger.info("the ledger is back")
+            self._is_ledger_up = True
+        for child in enrolled:
+            # a worker that has just signed off is missing as well, and is about to exit
+            if child.worker_id not in living and self.stopped_seconds is None and not self.options.is_burst:
+                logger.error("worker %s was given up by others while it was silent; replacing it", child.worker_id)
+                self._signal(child, signal.SIGKILL)
+
+    def _pass_cancels_on(self) -> None:
+        if time.monotonic() - self._cancels_seconds < CANCEL_SECONDS:
+            return
+        self._cancels_seconds = time.monotonic()
+        busy = {child.worker_id: child for child in self.children if any(child.board.entries())}
+        if not busy:
+            return
+        try:
+            for job_id, worker_id in lifecycle.cancel_requests(list(busy)).items():
+                busy[worker_id].board.cancel(job_id)
+        except DatabaseError as error:
+            self._ledger_failed(error)
+
+    def _ledger_failed(self, error: Exception) -> None:
+        if self._is_ledger_up:
+            logger.warning("the ledger is away: %s", error)
+        self._is_ledger_up = False
+        lifecycle.drop_connection()
+
+
+def _runs(board: Board) -> str:
+    now = time.monotonic()
+    return json.dumps(
+        [
+            {"job": str(entry.job_id), "seconds": round(now - entry.started_seconds, 1)}
+            for entry in board.entries()
+            if entry.is_running
+        ]
+    )
+
+
+def _memory_bytes(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm") as statm:
+            return int(statm.read().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0

@@ -1,0 +1,212 @@
+"""The receiving thread of a worker: messages, or rows that no message announces, become claimed runs on the desk."""
+
+import logging
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+
+from jobs import dispatcher, executor, lifecycle
+from jobs.conf import get_settings
+from jobs.definition import registry
+from jobs.errors import TransportUnavailable
+from jobs.lifecycle import due
+from jobs.runs import Run
+from jobs.transports import Delivery, get_transport
+from jobs.worker.averages import Averages
+from jobs.worker.desk import Desk
+from jobs.worker.options import WorkerOptions
+
+logger = logging.getLogger("jobs.worker")
+
+REFRESH_SECONDS = 2.0
+"""How often the names of queues and their pauses are read."""
+
+SUSPECT_SECONDS = 1.0
+"""How long a job that was lost before may wait for this worker to fall idle; then others get it."""
+
+BURST_WAIT_SECONDS = 0.05
+
+
+class Receiver:
+    """Feeds the desk until `stop()`; in burst mode until the ledger has nothing due in its queues."""
+
+    def __init__(self, desk: Desk, averages: Averages, worker_id: str, options: WorkerOptions) -> None:
+        self.desk, self.averages, self.worker_id, self.options = desk, averages, worker_id, options
+        self.is_stopped = False
+        self._queues: list[str] = []
+        self._refreshed_seconds = -REFRESH_SECONDS
+        self._asked_seconds = 0.0
+        self._suspects: list[UUID] = []
+        self._suspected_seconds = 0.0
+        self._is_exclusive = False
+        self._is_transport_up = True
+
+    def run(self) -> None:
+        """Receive until stopped. Survives every error of Redis and of the ledger."""
+        failures = 0
+        while not self.is_stopped:
+            try:
+                self.step()
+                failures = 0
+            except Exception as error:
+                failures += 1
+                is_known = isinstance(error, DatabaseError | TransportUnavailable)
+                logger.warning("receiving failed, trying again: %s", error, exc_info=not is_known)
+                lifecycle.drop_connection()
+                time.sleep(min(0.1 * 2**failures, 2.0))
+
+    def stop(self) -> None:
+        """Receive nothing any more; returns at once."""
+        self.is_stopped = True
+
+    def queues(self) -> list[str]:
+        """Return the names of the queues served at the moment."""
+        return self._queues
+
+    def step(self) -> None:
+        """Receive and claim one batch, or wait a moment."""
+        if self._is_exclusive and self.desk.is_empty:
+            self._is_exclusive = False
+        if self._suspects and self._claim_suspect():
+            return
+        room = 0 if self._is_exclusive or self._suspects else self._room()
+        if not room:
+            with self.desk.changed:
+                self.desk.changed.wait(0.02)
+            return
+        self._refresh()
+        deliveries = self._receive(room)
+        if deliveries:
+            self._claim(deliveries)
+        elif time.monotonic() - self._asked_seconds >= self._wait_seconds:
+            self._asked_seconds = time.monotonic()
+            self._ask_ledger(room)
+
+    @property
+    def _wait_seconds(self) -> float:
+        return BURST_WAIT_SECONDS if self.options.is_burst else get_settings().receive_wait_seconds
+
+    def _room(self) -> int:
+        room = self.desk.room(any(executor.is_async_task(task) for task in registry), self.averages.batch_size())
+        if self.options.max_jobs:
+            room = min(room, self.options.max_jobs - self.desk.board.begun_count)
+        return room
+
+    def _refresh(self) -> None:
+        if time.monotonic() - self._refreshed_seconds < REFRESH_SECONDS:
+            return
+        names = set(self.options.queues)
+        if not names:
+            names = {task.queue_name for task in registry} | set(lifecycle.waiting_queues())
+            if self._is_transport_up:
+                names |= get_transport().queue_names()
+        self._queues = sorted(names - lifecycle.paused_queues(), key=self._order)
+        self._refreshed_seconds = time.monotonic()
+
+    def _order(self, name: str) -> tuple[int, str]:
+        named = self.options.queues
+        return (named.index(name) if name in named else len(named), name)
+
+    def _receive(self, room: int) -> list[Delivery]:
+        if not self._queues:
+            time.sleep(self._wait_seconds)
+            return []
+        try:
+            # turn by turn, so that no queue starves another; named queues keep the order in which they were named
+            if not self.options.queues:
+                self._queues = self._queues[1:] + self._queues[:1]
+            deliveries = get_transport().receive(self._queues, room, self._wait_seconds)
+        except TransportUnavailable as error:
+            if self._is_transport_up:
+                logger.warning("the transport is away, asking the ledger instead: %s", error)
+            self._is_transport_up = False
+            self._asked_seconds = 0.0
+            time.sleep(0.1)
+            return []
+        if not self._is_transport_up:
+            logger.info("the transport is back")
+        self._is_transport_up = True
+        return deliveries
+
+    def _claim(self, deliveries: Sequence[Delivery]) -> None:
+        ids = [delivery.job_id for delivery in deliveries if delivery.job_id is not None]
+        is_alone = len(ids) == 1 and self.desk.is_empty
+        try:
+            runs = self._claimed(ids, is_alone)
+        except DatabaseError:
+            get_transport().settle((), returned=deliveries)
+            raise
+        get_transport().settle(deliveries)
+        for delivery in deliveries:
+            if delivery.plain is not None:
+                self.desk.put_plain(delivery.plain)
+        if len(runs) < len(ids):
+            claimed = {run.job_id for run in runs}
+            self._suspects = lifecycle.suspects_among([job_id for job_id in ids if job_id not in claimed])
+            self._suspected_seconds = time.monotonic()
+        self._put(runs)
+
+    def _claimed(self, ids: Sequence[UUID], is_alone: bool) -> list[Run]:
+        if not ids:
+            return []
+        queues = self.options.queues or None
+        runs = lifecycle.claim(ids, worker=self.worker_id, queues=queues, is_alone=is_alone)
+        self._is_exclusive = is_alone and any(run.loss_count for run in runs)
+        return runs
+
+    def _claim_suspect(self) -> bool:
+        """Claim one job that was lost before, alone; False if nothing came of it."""
+        if not self.desk.is_empty:
+            if time.monotonic() - self._suspected_seconds > SUSPECT_SECONDS:
+                self._suspects.clear()  # the reconciler announces them again
+            return False
+        runs = self._claimed([self._suspects.pop()], is_alone=True)
+        self._suspected_seconds = time.monotonic()
+        self.desk.put(runs)
+        return bool(runs)
+
+    def _put(self, runs: list[Run]) -> None:
+        """Put runs on the desk as far as they fit by their tasks' averages; give the rest back at once."""
+        budget = get_settings().prefetch_milliseconds / 1000
+        fitting, cost = len(runs), 0.0
+        for index, run in enumerate(runs):
+            slots = self.desk.coroutine_count if executor.is_async(run) else self.desk.thread_count
+            if index and cost > budget:
+                fitting = index
+                break
+            cost += self.averages.cost_seconds(run.task, slots)
+        self.desk.put(runs[:fitting])
+        give_back(runs[fitting:])
+
+    def _ask_ledger(self, room: int) -> None:
+        """Claim rows that no message announces; in burst mode stop when nothing is due any more."""
+        queues = self.options.queues or None
+        wanted = [q for q in lifecycle.waiting_queues() if queues is None or q in queues]
+        runs = lifecycle.claim_waiting(wanted, room, worker=self.worker_id)
+        if not runs:
+            runs = lifecycle.claim_stale(queues, room, worker=self.worker_id)
+        if runs:
+            self._put(runs)
+        elif wanted and self.desk.is_empty:
+            runs = lifecycle.claim_waiting(wanted, 1, worker=self.worker_id, is_suspect=True)
+            self._is_exclusive = bool(runs)
+            self.desk.put(runs)
+        if runs:
+            self._asked_seconds = 0.0  # there may be more
+        elif self.options.is_burst and not self._suspects and self.desk.is_empty:
+            due.promote_due(1000)
+            self.is_stopped = not due.is_anything_due(queues)
+
+
+def give_back(runs: Sequence[Run]) -> None:
+    """Return runs that have not begun: back to the head of their queues for any worker, uncounted."""
+    by_claim: dict[int, list[UUID]] = {}
+    for run in runs:
+        by_claim.setdefault(run.claim, []).append(run.job_id)
+    for claim, ids in by_claim.items():
+        refs = lifecycle.republish(ids, claim)
+        lifecycle.release(ids, claim)  # what has a cancel request
+        if refs:
+            dispatcher.send(refs, at_front=True)
