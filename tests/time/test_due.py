@@ -114,7 +114,14 @@ def test_expired_jobs_are_counted(add_job: AddJob) -> None:
 def attempt_of(job: Job, number: int = 1) -> Attempt:
     now = timezone.now()
     return Attempt.objects.create(
-        job=job, number=number, outcome="success", claim=1, worker="w", queue="q", started_at=now, finished_at=now
+        job=job,
+        number=number,
+        outcome="success",
+        claim=1,
+        worker="w",
+        queue="q",
+        started_at=now,
+        finished_at=now,
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from threading import Event
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from jobs.errors import TransportUnavailable
 from jobs.lease import Lease
-from jobs.models import Job, Schedule, ScheduleRun, SchedulerLease
+from jobs.models import Job, Schedule, SchedulerLease, ScheduleRun
 from jobs.scheduler import Scheduler, Step
 from tests.support import Running, eventually
 from tests.time.conftest import ago
@@ -137,9 +138,9 @@ def test_the_command_moves_due_jobs_on_publishes_them_and_fires_schedules(
     assert (due.state, due.published_at is not None) == ("queued", True)
     later.refresh_from_db()
     assert later.state == "scheduled"
-    assert f"rq:job:{due.id}-1".encode() in redis_client.keys()
+    assert redis_client.exists(f"rq:job:{due.id}-1")
     times = list(ScheduleRun.objects.order_by("due_at").values_list("due_at", flat=True))
-    assert {(right - left).total_seconds() for left, right in zip(times, times[1:], strict=False)} <= {1.0, 2.0}
+    assert {(right - left).total_seconds() for left, right in pairwise(times)} <= {1.0, 2.0}
 
 
 def test_another_scheduler_takes_over_from_one_that_was_killed(

@@ -24,7 +24,8 @@ def no_declared_schedules(db: None) -> None:
 
 
 def due_schedule(name: str = "s", late_seconds: float = 1, **columns: Any) -> Schedule:
-    values = {"task": TICK, "every_seconds": 3600, "next_at": timezone.now() - timedelta(seconds=late_seconds)}
+    next_at = timezone.now() - timedelta(seconds=late_seconds)
+    values = {"task": TICK, "every_seconds": 3600, "next_at": next_at}
     return Schedule.objects.create(name=name, **{**values, **columns})
 
 
@@ -33,7 +34,8 @@ def test_a_due_schedule_enqueues_its_job_and_moves_on() -> None:
     planned_at = schedule.next_at
     assert fire_due() == 1
     job = Job.objects.get()
-    assert (job.task, job.args, job.kwargs, job.queue, job.priority) == (TICK, [7], {"word": "hello"}, "mail", 5)
+    assert (job.task, job.args, job.kwargs) == (TICK, [7], {"word": "hello"})
+    assert (job.queue, job.priority) == ("mail", 5)
     assert job.meta["schedule"] == "s"
     schedule.refresh_from_db()
     assert schedule.last_at == planned_at
@@ -148,7 +150,8 @@ def test_a_firing_that_rolls_back_leaves_no_message(memory_transport: MemoryTran
 
 
 def test_check_schedule_names_the_column() -> None:
-    for column, value in [("misfire", "maybe"), ("priority", 101), ("args", {}), ("kwargs", []), ("args", [{1}])]:
+    mistakes = [("misfire", "maybe"), ("priority", 101), ("args", {}), ("kwargs", []), ("args", [{1}])]
+    for column, value in mistakes:
         schedule = Schedule(name="s", task=TICK, every_seconds=1)
         setattr(schedule, column, value)
         with pytest.raises(InvalidJob) as caught:

@@ -21,7 +21,9 @@ from tests.time.conftest import ago
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-def append(count: int = 1, minute: int = 0, queue: str = "q", task: str = "t", wait: Iterable[float] = ()) -> None:
+def append(
+    count: int = 1, minute: int = 0, queue: str = "q", task: str = "t", wait: Iterable[float] = ()
+) -> None:
     Statistic.objects.create(
         minute_at=NOON + timedelta(minutes=minute), queue=queue, task=task,
         counts={"success": count}, histograms={"wait": histogram(wait)},
@@ -67,7 +69,10 @@ def test_folding_again_adds_to_what_is_there() -> None:
         append(1)
         append(1, task="u")
         fold()
-    assert {key: figures.counts["success"] for key, figures in totals().items()} == {("q", "t"): 3, ("q", "u"): 3}
+    assert {key: figures.counts["success"] for key, figures in totals().items()} == {
+        ("q", "t"): 3,
+        ("q", "u"): 3,
+    }
     assert Statistic.objects.count() == 4
 
 
