@@ -11,7 +11,7 @@ from jobs.statements.base import Ending, JobRow, Statements
 from jobs.statements.postgresql import PostgreSQLStatements
 from jobs.statements.sqlite import SQLiteStatements
 
-__all__ = ["Ending", "JobRow", "Statements", "ledger", "ledger_transaction"]
+__all__ = ["Ending", "JobRow", "Statements", "be_impatient", "ledger", "ledger_transaction"]
 
 _BY_VENDOR: dict[str, type[Statements]] = {"postgresql": PostgreSQLStatements, "sqlite": SQLiteStatements}
 _sqlite_writer = RLock()
@@ -36,3 +36,11 @@ def ledger_transaction() -> Iterator[Statements]:
     else:
         with transaction.atomic(using=alias):
             yield ledger()
+
+
+def be_impatient(wait_seconds: float) -> None:
+    """Let this thread's connection wait at most this long for SQLite's write lock; for processes that must not hang."""
+    connection = connections[get_settings().database]
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {int(wait_seconds * 1000)}")

@@ -14,14 +14,17 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from jobs.errors import TransportUnavailable
+from jobs.names import NAME
 from jobs.transports import rq_messages as form
 from jobs.transports import rq_plain, rq_registration
 from jobs.transports.base import Delivery, Message, Published, Transport
-from jobs.transports.rq_connections import Connections, is_wrong_type, speaking
+from jobs.transports.rq_connections import Connections, configured_queues, is_wrong_type, speaking
 from jobs.transports.rq_lists import NoBatchPop, Popped, pop, pop_in_steps, set_aside
 from jobs.transports.rq_plain_run import PlainRun
 
 logger = logging.getLogger("jobs.transports.rq")
+
+MOST_QUEUES = 1000
 
 
 class RQTransport(Transport):
@@ -218,7 +221,10 @@ class RQTransport(Transport):
                 client.delete(*keys)
 
     def queue_names(self) -> set[str]:
-        """Return the queues that RQ knows, without the suffix of the upper band."""
+        """Return the queues of RQ_QUEUES and those that RQ knows, without the suffix of the upper band.
+
+        Only valid names, and not more than 1,000 of them: anybody who reaches Redis can add some.
+        """
         names: set[str] = set()
         for client in self._connections.all():
             with speaking():
@@ -230,20 +236,21 @@ class RQTransport(Transport):
                     self._set_aside(client, [])
                     keys = set()
             names |= {form.rq_queue_of(key.decode(errors="replace")).removesuffix(form.HIGH) for key in keys}
-        return names
+        valid = sorted(name for name in names if NAME.match(name))
+        return {*configured_queues(), *valid[:MOST_QUEUES]}
 
     def register_worker(self, name: str, queues: Sequence[str], state: str) -> None:
-        """Show the worker to `rq info` and django-rq for the next minute."""
+        """Show the worker to `rq info` and django-rq for the next minute; no queues means all known ones."""
         self._worker_name = name
-        for client, names in self._by_server(queues):
+        for client, names in self._by_server(queues or sorted(self.queue_names())):
             with speaking():
                 rq_registration.register(client, name, names, state)
 
     def unregister_worker(self, name: str, queues: Sequence[str]) -> None:
         """Take the worker out of `rq info`."""
-        for client, names in self._by_server(queues):
+        for client in self._connections.all():
             with speaking():
-                rq_registration.unregister(client, name, names)
+                rq_registration.unregister(client, name)
 
     def broadcast(self, channel: str, text: str) -> None:
         """Tell whoever listens to a channel of the server of "default"."""

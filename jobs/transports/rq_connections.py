@@ -75,7 +75,7 @@ class Connections:
 
     def all(self) -> list[Redis]:
         """Return one client for every distinct server of RQ_QUEUES."""
-        return list({id(client): client for client in map(self.of, _queues())}.values())
+        return list({id(client): client for client in map(self.of, configured_queues())}.values())
 
     def close(self) -> None:
         """Close every connection of this process; the next use opens new ones."""
@@ -118,7 +118,11 @@ def _close(clients: dict[str, Redis], pid: int) -> None:
         client.connection_pool.disconnect()
 
 
-def _queues() -> Mapping[str, dict[str, Any]]:
+def configured_queues() -> Mapping[str, dict[str, Any]]:
+    """Return RQ_QUEUES.
+
+    Raises: ImproperlyConfigured if it has no entry "default".
+    """
     queues: Mapping[str, dict[str, Any]] = getattr(settings, "RQ_QUEUES", {})
     if "default" not in queues:
         raise ImproperlyConfigured(
@@ -128,7 +132,7 @@ def _queues() -> Mapping[str, dict[str, Any]]:
 
 
 def _entry(queue: str) -> dict[str, Any]:
-    queues = _queues()
+    queues = configured_queues()
     config = queues.get(queue) or queues["default"]
     more = ("USERNAME", "REDIS_CLIENT_KWARGS", "SENTINEL_KWARGS")
     extra = {key: config[key] for key in more if key in config}

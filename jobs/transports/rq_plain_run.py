@@ -3,11 +3,8 @@
 import asyncio
 import inspect
 import logging
-import signal
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +18,8 @@ from rq.queue import Queue
 from rq.registry import FinishedJobRegistry
 from rq.results import Result
 from rq.timeouts import JobTimeoutException
+
+from jobs.soft_limit import soft_limit
 
 logger = logging.getLogger("jobs.transports.rq")
 
@@ -58,10 +57,14 @@ class PlainRun:
         return cls(job, function, args, kwargs, execution, worker)
 
     def run(self) -> None:
-        """Call the function and write RQ's books about it; never raises."""
+        """Call the function and write RQ's books about it; never raises.
+
+        RQ's own time limit holds in the main thread only.
+        """
+        seconds = self.job.timeout or 0
         try:
             try:
-                with _limited(self.job.timeout):
+                with soft_limit(seconds, JobTimeoutException(f"the job took longer than {seconds} s")):
                     value = self.function(*self.args, **self.kwargs)
                     if inspect.iscoroutine(value):
                         value = asyncio.run(value)
@@ -125,26 +128,3 @@ class PlainRun:
         """Let RQ move the jobs that wait for this one to their queues; there they are judged in turn."""
         queue = Queue(self.job.origin, connection=self.job.connection, serializer=self.job.serializer)
         queue.enqueue_dependents(self.job)
-
-
-@contextmanager
-def _limited(timeout_seconds: float | None) -> Iterator[None]:
-    """Raise `JobTimeoutException` inside when the time is over; only the main thread can be interrupted."""
-    if (
-        not timeout_seconds
-        or timeout_seconds < 0
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-
-    def expire(*_: object) -> None:
-        raise JobTimeoutException(f"Task exceeded maximum timeout value ({timeout_seconds} seconds)")
-
-    before = signal.signal(signal.SIGALRM, expire)
-    remaining_seconds, _ = signal.setitimer(signal.ITIMER_REAL, timeout_seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, remaining_seconds)
-        signal.signal(signal.SIGALRM, before)

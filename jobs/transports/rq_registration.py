@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from redis import Redis
 from rq.defaults import RQ_KEY_PREFIX
@@ -28,7 +29,10 @@ def register(client: "Redis", name: str, queues: Sequence[str], state: str) -> N
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     rq_queues = [rq_queue for queue in queues for rq_queue in bands(queue)]
     key = _worker_key(name)
+    known = set(_queues_of(client, key))
     pipe = client.pipeline(transaction=False)
+    for rq_queue in known.difference(rq_queues):
+        pipe.srem(WORKERS_BY_QUEUE_KEY % rq_queue, key)
     pipe.hsetnx(key, "birth", now)
     pipe.hset(
         key,
@@ -47,19 +51,24 @@ def register(client: "Redis", name: str, queues: Sequence[str], state: str) -> N
     pipe.sadd(REDIS_WORKER_KEYS, key)
     for rq_queue in rq_queues:
         pipe.sadd(WORKERS_BY_QUEUE_KEY % rq_queue, key)
-    is_new = pipe.execute()[0]
-    if is_new:
+    pipe.execute()
+    if not known:
         for rq_queue in rq_queues:
             clean_worker_registry(Queue(rq_queue, connection=client, serializer=JSONSerializer))
 
 
-def unregister(client: "Redis", name: str, queues: Sequence[str]) -> None:
+def unregister(client: "Redis", name: str) -> None:
     """Remove a worker."""
     key = _worker_key(name)
     pipe = client.pipeline(transaction=False)
+    for rq_queue in _queues_of(client, key):
+        pipe.srem(WORKERS_BY_QUEUE_KEY % rq_queue, key)
     pipe.delete(key)
     pipe.srem(REDIS_WORKER_KEYS, key)
-    for queue in queues:
-        for rq_queue in bands(queue):
-            pipe.srem(WORKERS_BY_QUEUE_KEY % rq_queue, key)
     pipe.execute()
+
+
+def _queues_of(client: "Redis", key: str) -> list[str]:
+    """Return the RQ queues for which a worker is in the books."""
+    known: Any = client.hget(key, "queues")
+    return known.decode(errors="replace").split(",") if known else []

@@ -22,6 +22,7 @@ from django.db import connections
 from jobs import lifecycle
 from jobs.conf import get_settings
 from jobs.lifecycle import Remains
+from jobs.statements import be_impatient
 from jobs.states import Outcome
 from jobs.transports import get_transport
 from jobs.worker.board import Board
@@ -32,6 +33,8 @@ logger = logging.getLogger("jobs.pool")
 
 TICK_SECONDS = 0.1
 CANCEL_SECONDS = 1.0
+LEDGER_SECONDS = 0.5
+"""Longest wait for SQLite's write lock; a worker that hangs in C code may hold it until it is killed."""
 KILL_SECONDS = 6.0
 """How long after the grace of a shutdown a worker may take before it is killed."""
 CRASH_SECONDS = 5.0
@@ -76,13 +79,11 @@ class Pool:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop
         while True:
             self._reap()
+            self._kill_overdue()
             self._spawn_missing()
             if not self.children and not self.unburied and (self.stopped_seconds is not None or self._is_done()):
                 break
-            self._kill_overdue()
-            self._beat()
-            self._pass_cancels_on()
-            self._bury()
+            self._keep_books()
             if select.select([wakeup], [], [], TICK_SECONDS)[0]:
                 wakeup.recv(4096)
         signal.set_wakeup_fd(-1)
@@ -183,12 +184,7 @@ class Pool:
 
     def _bury(self) -> None:
         while self.unburied:
-            worker_id, remains = self.unburied[0]
-            try:
-                lifecycle.lose_worker(worker_id, remains=remains)
-            except DatabaseError as error:
-                self._ledger_failed(error)
-                return
+            lifecycle.lose_worker(self.unburied[0][0], remains=self.unburied[0][1])
             self.unburied.pop(0)
 
     def _grace_end(self) -> float:
@@ -216,16 +212,25 @@ class Pool:
 
     # -- signs of life -------------------------------------------------------------------------------------------
 
+    def _keep_books(self) -> None:
+        """Do what needs the ledger, and never wait long for it: the parent must act on time."""
+        try:
+            be_impatient(LEDGER_SECONDS)
+            self._bury()
+            self._beat()
+            self._pass_cancels_on()
+        except DatabaseError as error:
+            if self._is_ledger_up:
+                logger.warning("the ledger is away: %s", error)
+            self._is_ledger_up = False
+            lifecycle.drop_connection()
+
     def _beat(self) -> None:
         if time.monotonic() - self._beaten_seconds < get_settings().heartbeat_seconds:
             return
-        self._beaten_seconds = time.monotonic()
         enrolled = [child for child in self.children if child.board.is_enrolled]
-        try:
-            living = lifecycle.heartbeat([(c.worker_id, _runs(c.board), _memory_bytes(c.pid)) for c in enrolled])
-        except DatabaseError as error:
-            self._ledger_failed(error)
-            return
+        living = lifecycle.heartbeat([(c.worker_id, _runs(c.board), _memory_bytes(c.pid)) for c in enrolled])
+        self._beaten_seconds = time.monotonic()
         if not self._is_ledger_up:
             logger.info("the ledger is back")
             self._is_ledger_up = True
@@ -242,17 +247,8 @@ class Pool:
         busy = {child.worker_id: child for child in self.children if any(child.board.entries())}
         if not busy:
             return
-        try:
-            for job_id, worker_id in lifecycle.cancel_requests(list(busy)).items():
-                busy[worker_id].board.cancel(job_id)
-        except DatabaseError as error:
-            self._ledger_failed(error)
-
-    def _ledger_failed(self, error: Exception) -> None:
-        if self._is_ledger_up:
-            logger.warning("the ledger is away: %s", error)
-        self._is_ledger_up = False
-        lifecycle.drop_connection()
+        for job_id, worker_id in lifecycle.cancel_requests(list(busy)).items():
+            busy[worker_id].board.cancel(job_id)
 
 
 def _runs(board: Board) -> str:

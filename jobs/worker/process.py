@@ -35,10 +35,10 @@ logger = logging.getLogger("jobs.worker")
 RECORDS_PER_SLOT = 4
 
 
-def board_for(options: WorkerOptions) -> Board:
+def board_for(options: WorkerOptions, kind: type[Board] = Board) -> Board:
     """Make a board with room for every run that can be in a slot or wait for the ledger."""
     ended = RECORDS_PER_SLOT * get_settings().prefetch_limit
-    return Board(options.thread_count + options.coroutine_count + ended)
+    return kind(options.thread_count + options.coroutine_count + ended)
 
 
 class WorkerProcess:

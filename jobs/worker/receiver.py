@@ -86,6 +86,8 @@ class Receiver:
 
     @property
     def _wait_seconds(self) -> float:
+        if self._asked_seconds == 0.0:
+            return 0.0  # the ledger has rows without messages: look at the transport, but do not wait for it
         return BURST_WAIT_SECONDS if self.options.is_burst else get_settings().receive_wait_seconds
 
     def _room(self) -> int:

@@ -1,0 +1,35 @@
+"""Dead letters in the admin: jobs that wait for an operator."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+
+from jobs.admin.confirmation import actions_of
+from jobs.admin.job import JobPage
+from jobs.admin.lists import QueueFilter, TaskFilter
+from jobs.admin.verbs import DISCARD, RETRY
+from jobs.filters import StateIn
+from jobs.models import Attempt, DeadLetter
+from jobs.states import FINAL
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(JobPage):
+    """Dead jobs, the last to die first."""
+
+    verbs = (RETRY, DISCARD)
+    actions = actions_of(verbs)
+    list_display = ["id", "task", "queue", "failure_count", "finished_at", "exception", "reason"]
+    list_filter = [QueueFilter, TaskFilter]
+    ordering = ["-finished_at"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
+        rows = super().get_queryset(request).filter(StateIn(FINAL))
+        return rows.annotate(exception_class=Subquery(last.values("exception_class")[:1]))
+
+    @admin.display(description="exception")
+    def exception(self, letter: Any) -> str:
+        return str(letter.exception_class or "-")

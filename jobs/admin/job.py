@@ -1,0 +1,133 @@
+"""Jobs in the admin: found by id, task, queue and state, with every attempt and its traceback."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.admin import display
+from jobs.admin.confirmation import actions_of
+from jobs.admin.editing import EditAdmin
+from jobs.admin.lists import QueueFilter, StateFilter, TaskFilter
+from jobs.admin.verbs import CANCEL, DISCARD, RETRY
+from jobs.models import Attempt, Job
+
+ATTEMPTS_SHOWN = 25
+BULKY = ("args", "kwargs", "meta", "progress", "result", "tags")
+
+
+class LatestAttempts(BaseInlineFormSet):  # type: ignore[type-arg] # generic in the stubs only
+    """The last attempts of a job; one that snoozed for a year has thousands."""
+
+    def get_queryset(self) -> Any:
+        if not hasattr(self, "_latest"):
+            self._latest = super().get_queryset()[:ATTEMPTS_SHOWN]
+        return self._latest
+
+
+class AttemptInline(admin.StackedInline):  # type: ignore[type-arg] # generic in the stubs only
+    """The attempts on a job's page, the last one first."""
+
+    model = Attempt
+    formset = LatestAttempts
+    template = "jobs/admin/attempts.html"
+    ordering = ["-number"]
+    fields = ("number",)
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("jobs.view_job")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class JobPage(EditAdmin):
+    """What jobs and dead letters have in common."""
+
+    verbs = (RETRY, CANCEL, DISCARD)
+    view_permission = "jobs.view_job"
+    search_fields = ["id", "task"]
+    search_help_text = "A job's id, its unique key or correlation id, or part of a task's name"
+    list_filter: Any = [StateFilter, QueueFilter, TaskFilter]
+    inlines = [AttemptInline]
+    fieldsets = [
+        (None, {"fields": ["shown_state", "task", "queue", "priority", "reason", "shown_progress"]}),
+        ("Payload", {"fields": ["shown_arguments", "shown_result"]}),
+        ("Attempts", {"fields": [
+            "attempt", "failure_count", "loss_count", "max_attempts", "timeout_seconds",
+        ]}),
+        ("Times", {"fields": [
+            "created_at", "due_at", "published_at", "claimed_at", "finished_at", "expires_at",
+            "cancel_requested_at",
+        ]}),
+        ("Details", {"classes": ["collapse"], "fields": [
+            "id", "worker", "unique_key", "tags", "shown_meta", "subject", "tenant", "correlation_id",
+            "parent_id", "enqueued_by", "trace", "publish_seq", "claim",
+        ]}),
+    ]  # fmt: skip
+
+    def audit_target(self, obj: Any) -> str:
+        return f"job {obj.pk}"
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        rows = super().get_queryset(request)
+        is_list = "object_id" not in request.resolver_match.kwargs if request.resolver_match else True
+        return rows.defer(*BULKY) if is_list else rows
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> "tuple[QuerySet[Any], bool]":
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(pk=UUID(term)), False
+        except ValueError:
+            exact = Q(unique_key=term) | Q(correlation_id=term)
+            return queryset.filter(exact | Q(task__icontains=term)), False
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return RETRY.allows(request.user)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return CANCEL.allows(request.user)
+
+    def has_discard_permission(self, request: HttpRequest) -> bool:
+        return DISCARD.allows(request.user)
+
+    @admin.display(description="state")
+    def shown_state(self, job: Any) -> SafeString:
+        return display.badge(job.state)
+
+    @admin.display(description="arguments")
+    def shown_arguments(self, job: Any) -> SafeString:
+        return display.arguments(job.task, job.args, job.kwargs, job.looked_at_by)
+
+    @admin.display(description="result")
+    def shown_result(self, job: Any) -> SafeString:
+        return display.value(job.result, job.looked_at_by)
+
+    @admin.display(description="progress")
+    def shown_progress(self, job: Any) -> SafeString:
+        return display.value(job.progress, job.looked_at_by)
+
+    @admin.display(description="meta")
+    def shown_meta(self, job: Any) -> SafeString:
+        return display.value(job.meta, job.looked_at_by)
+
+
+@admin.register(Job)
+class JobAdmin(JobPage):
+    """All jobs, youngest first."""
+
+    list_display = ["id", "task", "shown_state", "queue", "attempt", "created_at", "finished_at", "reason"]
+    actions = actions_of(JobPage.verbs)

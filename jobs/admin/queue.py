@@ -1,0 +1,34 @@
+"""Queues in the admin: paused and resumed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from jobs.admin import display
+from jobs.admin.confirmation import VerbAdmin, actions_of
+from jobs.admin.verbs import PAUSE, RESUME
+from jobs.models import Queue
+
+
+@admin.register(Queue)
+class QueueAdmin(VerbAdmin):
+    """All queues that were used or paused."""
+
+    verbs = (PAUSE, RESUME)
+    actions = actions_of(verbs)
+    list_display = ["name", "shown_state", "paused_by", "paused_reason", "paused_at"]
+    list_filter = [("paused_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name"]
+    fields = ["name", "shown_state", "paused_at", "paused_by", "paused_reason", "created_at"]
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return PAUSE.allows(request.user)
+
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        return RESUME.allows(request.user)
+
+    @admin.display(description="state")
+    def shown_state(self, queue: Any) -> SafeString:
+        return display.badge("paused" if queue.paused_at else "active")

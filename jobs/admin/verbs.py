@@ -1,0 +1,135 @@
+"""What operators may do, as data: the name, the permission, and the function of the engine that does it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from jobs import schedule_verbs
+from jobs.lifecycle import operate
+from jobs.states import UNFINISHED, JobState, is_legal
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing that an operator does to selected objects."""
+
+    name: str
+    label: str
+    done: str
+    """The verb in the past: "3 jobs retried"."""
+    permission: str
+    explanation: str
+    """What will happen, for the page that asks for confirmation."""
+    refusal: Callable[[Any], str]
+    """Says why an object would be skipped; empty if it would not. The engine decides again when it acts."""
+    perform: Callable[..., operate.Report]
+    """Takes ids, `actor` and `reason`. Raises: NotPermitted."""
+    is_dangerous: bool = False
+
+    def allows(self, user: Any) -> bool:
+        """Say whether the user has the permission."""
+        return bool(user.has_perm(self.permission))
+
+
+def _not_retryable(job: Any) -> str:
+    is_possible = job.is_final and is_legal(job.state, JobState.QUEUED)
+    return "" if is_possible else f"a {job.state} job cannot be retried"
+
+
+def _not_cancellable(job: Any) -> str:
+    if job.state not in UNFINISHED:
+        return f"a {job.state} job cannot be cancelled"
+    return "its cancellation was requested before" if job.cancel_requested_at else ""
+
+
+def _not_discardable(job: Any) -> str:
+    return "" if job.state == JobState.DEAD else f"a {job.state} job cannot be discarded"
+
+
+def _each_queue(
+    change: Callable[..., bool], refusal: str, names: Sequence[Any], *, actor: Any, reason: str
+) -> operate.Report:
+    report = operate.Report()
+    for name in names:
+        if change(name, actor=actor, reason=reason):
+            report.changed.append(name)
+        else:
+            report.skipped[name] = refusal
+    return report
+
+
+RETRY = Verb(
+    name="retry",
+    label="Retry",
+    done="retried",
+    permission="jobs.retry_job",
+    explanation="They run again with fresh attempts; their history is kept.",
+    refusal=_not_retryable,
+    perform=operate.revive,
+)
+CANCEL = Verb(
+    name="cancel",
+    label="Cancel",
+    done="cancelled",
+    permission="jobs.cancel_job",
+    explanation="Waiting jobs are cancelled at once; running ones are asked to stop.",
+    refusal=_not_cancellable,
+    perform=operate.cancel,
+    is_dangerous=True,
+)
+DISCARD = Verb(
+    name="discard",
+    label="Discard",
+    done="discarded",
+    permission="jobs.discard_job",
+    explanation="They leave the dead letters and become cancelled. A retry brings them back.",
+    refusal=_not_discardable,
+    perform=operate.discard,
+    is_dangerous=True,
+)
+PAUSE = Verb(
+    name="pause",
+    label="Pause",
+    done="paused",
+    permission="jobs.pause_queue",
+    explanation="No worker takes new jobs from them; running jobs go on.",
+    refusal=lambda queue: "it is paused already" if queue.paused_at else "",
+    perform=partial(_each_queue, operate.pause_queue, "it is paused already"),
+)
+RESUME = Verb(
+    name="resume",
+    label="Resume",
+    done="resumed",
+    permission="jobs.pause_queue",
+    explanation="Workers take jobs from them again.",
+    refusal=lambda queue: "" if queue.paused_at else "it is not paused",
+    perform=partial(_each_queue, operate.resume_queue, "it is not paused"),
+)
+ENABLE = Verb(
+    name="enable",
+    label="Enable",
+    done="enabled",
+    permission="jobs.run_schedule",
+    explanation="They fire again from their next time on.",
+    refusal=lambda schedule: "it is enabled already" if schedule.is_enabled else "",
+    perform=partial(schedule_verbs.set_enabled, True),
+)
+DISABLE = Verb(
+    name="disable",
+    label="Disable",
+    done="disabled",
+    permission="jobs.run_schedule",
+    explanation="They do not fire until somebody enables them.",
+    refusal=lambda schedule: "" if schedule.is_enabled else "it is disabled already",
+    perform=partial(schedule_verbs.set_enabled, False),
+)
+RUN_NOW = Verb(
+    name="run_now",
+    label="Run now",
+    done="started",
+    permission="jobs.run_schedule",
+    explanation="One job of each is enqueued now; their times stay as they are.",
+    refusal=lambda schedule: "",
+    perform=schedule_verbs.run_now,
+)
