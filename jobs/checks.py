@@ -5,8 +5,6 @@ default`, where a server that is away is a warning: a deployment may be checked 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -18,6 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from jobs import checks_rq
 from jobs.conf import Settings, get_settings, problems_of, read
 from jobs.declared import read_declared
 from jobs.definition import registry
@@ -30,23 +29,15 @@ VENDORS = ("sqlite", "postgresql")
 MINIMUM_POSTGRESQL, MINIMUM_SQLITE = 14_00_00, (3, 35)
 MAX_TAKE_OVER_SECONDS = 9
 MAX_ATOMIC_SECONDS_ON_SQLITE = 10
-RQ_CHECKS = "jobs.checks_rq"
 
 
 def register() -> None:
     """Register all checks with Django."""
-    for check in (
-        check_settings,
-        check_database,
-        check_transport,
-        check_tasks,
-        check_plain_rq,
-        check_schedules,
-    ):
-        checks.register(_if_readable(check) if check is not check_settings else check, "queuehub")
+    checks.register(check_settings, "queuehub")
+    for check in (check_database, check_transport, check_tasks, check_plain_rq, check_schedules):
+        checks.register(_if_readable(check), "queuehub")
     checks.register(check_servers, checks.Tags.database, deploy=True)
-    if find_spec(RQ_CHECKS):
-        import_module(RQ_CHECKS).register()
+    checks_rq.register()
 
 
 Check = Callable[[Settings], Iterator[CheckMessage]]
@@ -61,7 +52,7 @@ def _if_readable(check: Check) -> Callable[..., list[CheckMessage]]:
             settings = get_settings()
         except (ImproperlyConfigured, TypeError):
             return []
-        return list(check(settings))
+        return [] if any(_shapes(settings)) else list(check(settings))
 
     return run
 
@@ -196,11 +187,7 @@ def check_tasks(settings: Settings) -> Iterator[CheckMessage]:
 def check_plain_rq(settings: Settings) -> Iterator[CheckMessage]:
     """Report entries of PLAIN_RQ_FUNCTIONS that allow nothing, or not what they seem to."""
     for name in settings.plain_rq_functions:
-        if (
-            not isinstance(name, str)
-            or not all(part.isidentifier() for part in name.split("."))
-            or "." not in name
-        ):
+        if "." not in name or not all(part.isidentifier() for part in name.split(".")):
             yield Error(
                 f"QUEUEHUB['PLAIN_RQ_FUNCTIONS'] holds {name!r}, which is no dotted name of a function.",
                 hint="Name each function exactly, as in 'shop.tasks.send'; patterns are not supported.",
@@ -225,8 +212,6 @@ def check_plain_rq(settings: Settings) -> Iterator[CheckMessage]:
 
 def check_schedules(settings: Settings) -> Iterator[CheckMessage]:
     """Report declared schedules that would never fire."""
-    if not isinstance(settings.schedules, Mapping):
-        return
     for name, declaration in settings.schedules.items():
         try:
             read_declared(name, declaration)

@@ -9,7 +9,7 @@ import socket
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 _GONE = ("Z", "X", "x")  # a zombie runs nothing any more
 

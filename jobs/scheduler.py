@@ -19,7 +19,7 @@ logger = logging.getLogger("jobs.scheduler")
 
 BUSY_SECONDS = 0.2
 IDLE_SECONDS = 0.5
-STANDBY_SECONDS = 1.0
+STANDBY_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 10.0
 LEASE_CHECK_SECONDS = 0.4
 """A leader that has not asked for its lease for this long asks before its next step."""
