@@ -19,9 +19,9 @@ class Progress:
         self._shown = ""
         self._shown_at = 0.0
 
-    def show(self, tally: Tally, seconds: float) -> None:
-        """Show how the run stands `seconds` after its start; without a terminal at most every 5 s."""
-        text = describe(tally, seconds)
+    def show(self, tally: Tally, jobs_per_second: float) -> None:
+        """Show how the run stands; without a terminal at most every 5 s."""
+        text = describe(tally, jobs_per_second)
         if self.is_terminal:
             width = shutil.get_terminal_size().columns - 1
             self._write(f"\r\x1b[K{text[:width]}")
@@ -40,18 +40,13 @@ class Progress:
         self.stream.flush()
 
 
-def describe(tally: Tally, seconds: float) -> str:
+def describe(tally: Tally, jobs_per_second: float) -> str:
     """Return the progress in words."""
     percent = 100 * tally.finished // tally.enqueued if tally.enqueued else 0
     parts = [f"{tally.finished:,} of {tally.enqueued:,} jobs done ({percent} %)"]
     if tally.pending:
-        parts.append(f"{rate_of(tally, seconds):,.0f} jobs/s")
+        parts.append(f"{jobs_per_second:,.0f} jobs/s")
     for state in (JobState.RUNNING, JobState.RETRYING, JobState.SCHEDULED, JobState.DEAD, JobState.CANCELLED):
         if tally.count(state):
             parts.append(f"{tally.count(state):,} {state}")
     return " · ".join(parts)
-
-
-def rate_of(tally: Tally, seconds: float) -> float:
-    """Return finished jobs per second."""
-    return tally.finished / seconds if seconds > 0 else 0.0

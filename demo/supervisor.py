@@ -17,7 +17,7 @@ from django.db import connections
 from demo.accounts import create_operator
 from demo.models import Run
 from demo.processes import Child, Family
-from demo.progress import Progress, rate_of
+from demo.progress import Progress
 from demo.tally import Tally, is_finished, tally
 from demo.workload import current_run, enqueue_rest
 from jobs.states import JobState
@@ -37,6 +37,23 @@ class Stopped(Exception):
     """A signal asked the demo to stop."""
 
 
+class Stint:
+    """Our part of a run, which an earlier demo may have begun."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._finished_before = tally(run).finished
+        self._begun_at = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun_at
+
+    def jobs_per_second(self, figures: Tally) -> float:
+        """Return the rate at which jobs have finished since we began."""
+        return (figures.finished - self._finished_before) / max(self.seconds, 0.001)
+
+
 class Supervisor:
     """One demo from its start to its end."""
 
@@ -47,22 +64,23 @@ class Supervisor:
         self.server: EmbeddedServer | None = None
         self.family = Family()
 
-    def run(self) -> None:
-        """Run until a signal comes.
+    def run(self) -> int:
+        """Run until a signal comes, and return the exit code.
 
         Raises: CannotStart, EmbeddedServerError, GaveUp.
         """
         with stop_on_signals(), ExitStack() as stack:
             try:
                 self._start(stack)
-                run, begun_at = current_run(), time.monotonic()
                 self._say_where(create_operator())
-                self._enqueue(run, begun_at)
+                stint = Stint(current_run())
+                self._enqueue(stint)
                 while True:
-                    self.progress.show(tally(run), time.monotonic() - begun_at)
+                    self._show(stint)
                     self._wait_a_tick()
             except Stopped:
                 self.progress.say("\nStopping; running jobs get 10 s; make demo goes on with the rest.")
+        return 0
 
     def run_once(self) -> int:
         """Run until nothing is pending, print the figures as one line of JSON and return the exit code.
@@ -72,19 +90,19 @@ class Supervisor:
         with stop_on_signals(), ExitStack() as stack:
             try:
                 self._start(stack)
-                run, begun_at = current_run(), time.monotonic()
-                self._enqueue(run, begun_at)
-                while not is_finished(run) and time.monotonic() - begun_at < ONCE_LIMIT_SECONDS:
-                    self.progress.show(tally(run), time.monotonic() - begun_at)
+                stint = Stint(current_run())
+                self._enqueue(stint)
+                while not is_finished(stint.run) and stint.seconds < ONCE_LIMIT_SECONDS:
+                    self._show(stint)
                     self._wait_a_tick()
-                figures, seconds = tally(run), time.monotonic() - begun_at
+                is_done, report = is_finished(stint.run), report_of(tally(stint.run), stint)
             except Stopped:
                 self.progress.say("stopped by a signal before the run was finished")
                 return 1
-        if figures.pending:
-            self.progress.say(f"{figures.pending} jobs are still pending: see the logs in {self.directory}")
-        self.progress.say(json.dumps(report_of(figures, seconds)))
-        return 1 if figures.lost or figures.pending else 0
+        if not is_done:
+            self.progress.say(f"not finished after {stint.seconds:.0f} s: see the logs in {self.directory}")
+        self.progress.say(json.dumps(report))
+        return 1 if report["lost"] or not is_done else 0
 
     def _start(self, stack: ExitStack) -> None:
         require_free_port(self.port)
@@ -120,10 +138,14 @@ class Supervisor:
         self.progress.say(f"Dashboard  {address}/\nAdmin      {address}/admin/\nMetrics    {address}/metrics")
         self.progress.say(f"Login      {login}\nLogs       {self.directory}\nStop       Ctrl-C\n")
 
-    def _enqueue(self, run: Run, begun_at: float) -> None:
-        for _ in enqueue_rest(run):
-            self.progress.show(tally(run), time.monotonic() - begun_at)
+    def _enqueue(self, stint: Stint) -> None:
+        for _ in enqueue_rest(stint.run):
+            self._show(stint)
             self._repair()
+
+    def _show(self, stint: Stint) -> None:
+        figures = tally(stint.run)
+        self.progress.show(figures, stint.jobs_per_second(figures))
 
     def _wait_a_tick(self) -> None:
         time.sleep(TICK_SECONDS)
@@ -137,7 +159,7 @@ class Supervisor:
         self.family.restart_fallen(self.progress.say)
 
 
-def report_of(figures: Tally, seconds: float) -> dict[str, float]:
+def report_of(figures: Tally, stint: Stint) -> dict[str, float]:
     """Return what `demo --once` prints at its end."""
     return {
         "enqueued": figures.enqueued,
@@ -145,8 +167,8 @@ def report_of(figures: Tally, seconds: float) -> dict[str, float]:
         "dead": figures.count(JobState.DEAD),
         "retried": figures.retried,
         "lost": figures.lost,
-        "seconds": round(seconds, 1),
-        "jobs_per_second": round(rate_of(figures, seconds), 1),
+        "seconds": round(stint.seconds, 1),
+        "jobs_per_second": round(stint.jobs_per_second(figures), 1),
     }
 
 
