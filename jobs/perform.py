@@ -1,7 +1,7 @@
 """What a stock RQ worker calls for a ledger job: one whole worker's life for one job.
 
-The path `jobs.perform.perform` and its argument stand in messages and are frozen for ever. The message is a hint
-here as well: the job runs if its row can be claimed, and what becomes of it is written to the ledger.
+The path `jobs.perform.perform` and its argument stand in messages and are frozen for ever. The message is a
+hint here as well: the job runs if its row can be claimed, and what becomes of it is written to the ledger.
 """
 
 import asyncio

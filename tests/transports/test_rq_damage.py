@@ -93,7 +93,9 @@ def test_depths_and_listing_survive_wrong_types(rq_transport: RQTransport, redis
 
 def test_the_set_of_queue_names_is_repaired(rq_transport: RQTransport, redis_client: redis.Redis) -> None:
     redis_client.set("rq:queues", "not a set")
-    assert rq_transport.queue_names() == set()
-    rq_transport.publish(messages(1))
-    redis_client.sadd("rq:queues", b"rq:queue:\xff")
-    assert "default" in rq_transport.queue_names()
+    assert rq_transport.queue_names() == {"default"}
+    rq_transport.publish(messages(1, "mail"))
+    redis_client.sadd("rq:queues", b"rq:queue:\xff", "rq:queue:a b", "rq:queue:" + "x" * 200)
+    assert rq_transport.queue_names() == {"default", "mail"}
+    redis_client.sadd("rq:queues", *(f"rq:queue:{number}" for number in range(2000)))
+    assert len(rq_transport.queue_names()) <= 1001
