@@ -1,4 +1,4 @@
-"""The database's clock as one process can read it: a moment that the database told, carried on by the monotonic clock."""
+"""The database's clock as one process can read it: a moment that it told, carried on by the monotonic clock."""
 
 import time
 from dataclasses import dataclass

@@ -137,13 +137,16 @@ def _coerced(name: str, value: Any) -> Any:
     return tuple(value) if name in {"task_modules", "plain_rq_functions"} and isinstance(value, list | set) else value
 
 
+_ACCEPTED: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+
+
 def problems_of(settings: Settings) -> list[str]:
     """List what is wrong with the values, one sentence each; empty means that all is well."""
     problems = []
     hints = get_type_hints(Settings)
     for item in fields(Settings):
         value, kind = getattr(settings, item.name), hints[item.name]
-        wanted = {int: int, float: (int, float), str: str, bool: bool}.get(kind)
+        wanted = _ACCEPTED.get(kind)
         if wanted and (not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool))):
             problems.append(f"{item.name.upper()} must be of type {kind.__name__}, not {value!r}")
         elif kind in (int, float) and value < (0 if item.name in ZERO_MEANS_OFF else 0.001):

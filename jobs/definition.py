@@ -22,13 +22,7 @@ from jobs.conf import get_settings
 from jobs.errors import InvalidJob, UnknownTask
 from jobs.names import check_name
 from jobs.retry import DEFAULT_POLICY, Policy
-
-try:
-    from django.tasks import task_backends
-    from django.tasks.base import Task
-except ImportError:  # Django 5.2
-    from django_tasks import task_backends
-    from django_tasks.base import Task
+from jobs.upstream import Task, task_backends
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +32,7 @@ OPTIONS = ("unique_key", "expires_at", "tags", "meta", "correlation_id", "subjec
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: with them the zero-argument super() of using() would raise
-class JobTask(Task):  # type: ignore[type-arg,misc] # generic in django-tasks only
+class JobTask(Task):  # type: ignore[type-arg] # generic in django-tasks only
     """A function that runs as a job, with the options of the task and of the next enqueue."""
 
     max_attempts: int | None = None
@@ -127,7 +121,7 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         values.setdefault("queue_name", get_settings().default_queue)
         if "aliases" in values:
             values["aliases"] = tuple(values["aliases"])
-        made: JobTask = task_backends[values["backend"]].task_class(func=func, **values)
+        made: JobTask = task_backends[values["backend"]].task_class(func=func, **values)  # type: ignore[assignment] # JobsBackend.task_class
         return made
 
     return decorate if function is None else decorate(function)

@@ -21,7 +21,10 @@ from jobs.transports import Message, get_transport
 logger = logging.getLogger("jobs.dispatcher")
 
 FULL_SECONDS = 0.5
-"""How long a queue that was found full, paused or unreachable gets no direct messages from this process."""
+"""How long a queue that was found full gets no direct messages from this process."""
+
+AWAY_SECONDS = 5.0
+"""How long nothing is sent directly after the transport was away: an enqueue must not wait for each time-out."""
 
 LOW_PRIORITY_SHARE = 0.1
 """Jobs of negative priority go out only while the window is filled less than this."""
@@ -48,9 +51,10 @@ class _Rooms:
             return room > 0
 
     def close(self, queues: Iterable[str]) -> None:
+        """Send nothing directly to these queues for a while."""
         with self._lock:
             for queue in queues:
-                self._full_until[queue] = time.monotonic() + FULL_SECONDS
+                self._full_until[queue] = time.monotonic() + AWAY_SECONDS
 
     def learn(self, depths: dict[str, int]) -> None:
         with self._lock:

@@ -95,6 +95,9 @@ _OWN = {
 }  # fmt: skip
 
 
+_TEXTS = {"correlation_id": 128, "tenant": 128, "subject": 255, "enqueued_by": 128, "trace": 255}
+
+
 def _complete(job: Job) -> None:
     if not job._state.adding:
         raise InvalidJob("id", f"job {job.id} is in the ledger already.", "Enqueue a new one.")
@@ -110,7 +113,11 @@ def _complete(job: Job) -> None:
     if job.timeout_seconds is None:
         job.timeout_seconds = task.limit_seconds
     # a time that the caller gave is compared by the database's clock only: the scheduler moves the job on
-    job.state = JobState.QUEUED if isinstance(job.due_at, DatabaseDefault) or job.due_at is None else JobState.SCHEDULED
+    job.state = JobState.SCHEDULED if _given(job.due_at) else JobState.QUEUED
+
+
+def _given(moment: Any) -> bool:
+    return moment is not None and not isinstance(moment, DatabaseDefault)
 
 
 def _check_columns(job: Job) -> None:
@@ -127,13 +134,13 @@ def _check_columns(job: Job) -> None:
         check_int("timeout_seconds", job.timeout_seconds, 0, MAX_TIMEOUT_SECONDS)
     for name in ("due_at", "expires_at"):
         value = getattr(job, name)
-        if value is not None and not isinstance(value, DatabaseDefault):
+        if _given(value):
             check_moment("run_after" if name == "due_at" else name, value)
     if job.expires_at is not None and job.expires_at <= timezone.now():
         raise InvalidJob("expires_at", "lies in the past.", "Pass a time to come.")
     if job.unique_key is not None:
         check_text("unique_key", job.unique_key, 255)
-    for name, limit in (("correlation_id", 128), ("tenant", 128), ("subject", 255), ("enqueued_by", 128), ("trace", 255)):
+    for name, limit in _TEXTS.items():
         check_text(name, getattr(job, name), limit)
     _check_notes(job)
 

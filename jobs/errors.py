@@ -36,7 +36,7 @@ class DuplicateJob(InvalidJob):
     """A job with this id exists already."""
 
     def __init__(self, job_id: object) -> None:
-        super().__init__("id", f"a job with id {job_id} exists already.", "Leave id out to get a fresh one.")
+        super().__init__("id", f"{job_id} stands for another job already.", "Leave id out to get a fresh one.")
 
 
 class IllegalMove(QueueHubError):
@@ -67,7 +67,7 @@ class Poisoned(QueueHubError):
     """The job's worker died in mid-run three times while this job ran alone."""
 
 
-class Decision(Exception):  # noqa: N818 - a decision, not an error
+class Decision(Exception):
     """Base of what a task raises to say how its run shall be accounted."""
 
     outcome: ClassVar[str]

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 
 from jobs import enqueueing
@@ -14,15 +13,7 @@ from jobs.errors import InvalidJob, UnknownTask
 from jobs.models import Attempt, Job
 from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name
 from jobs.states import JobState
-
-try:
-    from django.tasks.backends.base import BaseTaskBackend
-    from django.tasks.base import TaskError, TaskResult, TaskResultStatus
-    from django.tasks.exceptions import TaskResultDoesNotExist
-except ImportError:  # Django 5.2
-    from django_tasks.backends.base import BaseTaskBackend
-    from django_tasks.base import TaskError, TaskResult, TaskResultStatus
-    from django_tasks.exceptions import TaskResultDoesNotExist
+from jobs.upstream import BaseTaskBackend, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 
 _STATUS = {
     JobState.SCHEDULED: TaskResultStatus.READY,
@@ -37,7 +28,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobResult(TaskResult):  # type: ignore[type-arg,misc] # generic in django-tasks only
+class JobResult(TaskResult):  # type: ignore[type-arg] # generic in django-tasks only
     """What is known of a job, in the terms of Django's tasks."""
 
     is_duplicate: bool = False
@@ -47,7 +38,7 @@ class JobResult(TaskResult):  # type: ignore[type-arg,misc] # generic in django-
 class JobsBackend(BaseTaskBackend):
     """Keeps tasks as jobs in the ledger. Accepts every queue name of the right form."""
 
-    task_class: ClassVar[type[JobTask]] = JobTask
+    task_class = JobTask
     supports_defer = True
     supports_async_task = True
     supports_get_result = True
@@ -59,7 +50,7 @@ class JobsBackend(BaseTaskBackend):
             raise ImproperlyConfigured(f"TASKS[{alias!r}]: JobsBackend takes no OPTIONS; use the setting QUEUEHUB")
         self.queues: set[str] = set(params.get("QUEUES", ()))  # empty: any name
 
-    def validate_task(self, task: JobTask) -> None:
+    def validate_task(self, task: JobTask) -> None:  # type: ignore[override] # task_class makes no others
         """Check a task when it is declared and at each `using()`.
 
         Raises: InvalidJob, or Django's InvalidTask for what its own tasks forbid.
@@ -76,7 +67,9 @@ class JobsBackend(BaseTaskBackend):
             check_int("timeout_seconds", task.timeout_seconds, 0, enqueueing.MAX_TIMEOUT_SECONDS)
         super().validate_task(task)
 
-    def enqueue(self, task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> JobResult:
+    def enqueue(  # type: ignore[override] # task_class makes no others
+        self, task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> JobResult:
         """Enqueue one job in the caller's transaction.
 
         Raises: InvalidJob and its subclasses; nothing is written then.
@@ -94,8 +87,6 @@ class JobsBackend(BaseTaskBackend):
         except (Job.DoesNotExist, ValueError, UnknownTask, InvalidJob) as error:
             raise TaskResultDoesNotExist(str(result_id)) from error
         return self._result(task, job, job.attempts.order_by("number"))
-
-    aget_result = sync_to_async(get_result)
 
     def _result(self, task: JobTask, job: Job, attempts: Sequence[Attempt] | Any) -> JobResult:
         history = list(attempts)

@@ -1,4 +1,4 @@
-"""Workers take jobs: one guarded UPDATE per batch, under a fresh claim token, which is the fence of all that follows."""
+"""Workers take jobs: one guarded UPDATE per batch, under a fresh claim token, the fence of all that follows."""
 
 import secrets
 from collections import Counter

@@ -48,6 +48,8 @@ def insert(jobs: Sequence[Job]) -> list[Job]:
     """
     for job in jobs:
         job.id = job.id or uuid7()
+    if len({job.id for job in jobs}) < len(jobs):
+        raise DuplicateJob("one id of the batch")
     plain = [job for job in jobs if job.unique_key is None]
     # sorted, so that two batches with the same keys wait for each other in one order and cannot deadlock
     keyed = sorted((job for job in jobs if job.unique_key is not None), key=lambda job: str(job.unique_key))
@@ -85,7 +87,7 @@ def _write(connection: BaseDatabaseWrapper, jobs: Sequence[Job], conflict: str) 
     """Insert rows and return the ids that were really inserted; fills in the times that the database gave."""
     written: set[UUID] = set()
     fields = [field for field in Job._meta.concrete_fields if field.attname not in _LATER]
-    columns = ", ".join(field.column for field in fields)
+    columns = ", ".join(str(field.column) for field in fields)
     statements = ledger()
     for start in range(0, len(jobs), _ROWS_PER_STATEMENT):
         part = {job.id: job for job in jobs[start : start + _ROWS_PER_STATEMENT]}

@@ -30,8 +30,8 @@ Actor = Any  # a user of django.contrib.auth (or like one), or a text
 class Report:
     """What a verb did: the changed jobs, and for each other one why it was skipped."""
 
-    changed: list[UUID] = field(default_factory=list)
-    skipped: dict[UUID, str] = field(default_factory=dict)
+    changed: list[UUID | int] = field(default_factory=list)
+    skipped: dict[UUID | int, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         text = f"{len(self.changed)} changed"
@@ -65,11 +65,14 @@ def revive(
     target = JobState.SCHEDULED if run_after else JobState.QUEUED
 
     def change(job: Job) -> dict[str, Any]:
-        after = {"args": job.args if args is None else list(args), "kwargs": dict(kwargs or job.kwargs)}
+        edited: dict[str, Any] = {}
         if is_edit:
-            check_arguments(job.task, after["args"], after["kwargs"])
+            new_args = job.args if args is None else list(args)
+            new_kwargs = job.kwargs if kwargs is None else dict(kwargs)
+            check_arguments(job.task, new_args, new_kwargs)
+            edited = {"args": new_args, "kwargs": new_kwargs}
         return {
-            **(after if is_edit else {}),
+            **edited,
             "state": target.value,
             "due_at": run_after or Now(),
             "failure_count": 0,

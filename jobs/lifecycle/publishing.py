@@ -8,8 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from jobs.models import Job, Queue
-from jobs.states import JobState
 from jobs.statements import ledger_transaction
+from jobs.states import JobState
 
 Ref = tuple[UUID, int, str, int, str]  # id, publish_seq, queue, priority, task
 

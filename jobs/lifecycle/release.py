@@ -13,8 +13,8 @@ from jobs.lifecycle.settle import settle
 from jobs.models import Job, Worker
 from jobs.models.worker import LIVING, WorkerState
 from jobs.runs import Run
-from jobs.states import JobState, Outcome
 from jobs.statements import ledger_transaction
+from jobs.states import JobState, Outcome
 
 _BATCH = 500
 

@@ -15,8 +15,8 @@ from jobs.host import host_identity
 from jobs.lifecycle.verdict import judge, judge_loss
 from jobs.models import Attempt, Job, Statistic
 from jobs.runs import Run
-from jobs.states import FINAL, JobState, Outcome
 from jobs.statements import Ending, ledger_transaction
+from jobs.states import FINAL, JobState, Outcome
 
 logger = logging.getLogger("jobs.lifecycle")
 

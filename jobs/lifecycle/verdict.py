@@ -4,8 +4,8 @@ from jobs.definition import JobTask
 from jobs.errors import PermanentError, UnknownTask
 from jobs.retry import DEFAULT_POLICY, Action, Exponential
 from jobs.runs import Run
-from jobs.states import JobState, Outcome
 from jobs.statements import Ending
+from jobs.states import JobState, Outcome
 
 LOSS_BACKOFF = Exponential(first_seconds=1, factor=4, max_seconds=60, jitter=False)
 REASON_LENGTH = 255

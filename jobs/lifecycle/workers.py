@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.models import Job, Worker
 from jobs.models.worker import LIVING, WorkerState
-from jobs.states import JobState
 from jobs.statements import ledger_transaction
+from jobs.states import JobState
 
 
 def enrol(worker: Worker) -> None:

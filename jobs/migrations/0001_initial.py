@@ -2,11 +2,12 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import jobs.models.fields
 import jobs.models.statistic
 import jobs.models.worker
 import jobs.states
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

@@ -17,7 +17,7 @@ class DeadLetterManager(models.Manager.from_queryset(JobQuerySet)):  # type: ign
 class DeadLetter(Job):
     """A job whose attempts are exhausted, or that failed for good."""
 
-    objects = DeadLetterManager()
+    objects = DeadLetterManager()  # type: ignore[misc] # the stubs take the inherited manager for final
 
     class Meta:
         proxy = True

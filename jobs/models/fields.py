@@ -33,11 +33,11 @@ class DatabaseUUID7(models.Func):
 
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
-    ) -> tuple[str, list[Any]]:
+    ) -> tuple[str, tuple[str | int, ...]]:
         return (
             "lower(printf('%%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))"
             " || '7' || substr(hex(randomblob(2)), 1, 3) || '8' || substr(hex(randomblob(8)), 1, 15))"
-        ), []
+        ), ()
 
 
 def json_default(text: str) -> models.Value:

@@ -21,7 +21,7 @@ _DUE_LATER = [JobState.RETRYING, JobState.SCHEDULED]
 
 def _front_door() -> Any:
     # models stand at the bottom of the import order; the AppConfig plugs the enqueueing module in
-    return apps.get_app_config("jobs").front_door
+    return apps.get_app_config("jobs").front_door  # type: ignore[attr-defined] # JobsConfig
 
 
 class JobQuerySet(models.QuerySet["Job"]):

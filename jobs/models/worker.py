@@ -53,7 +53,9 @@ class Worker(models.Model):
 
     class Meta:
         ordering = ["-started_at"]
-        indexes = [models.Index(fields=["heartbeat_at"], name="jobs_worker_living", condition=models.Q(state__in=LIVING))]
+        indexes = [
+            models.Index(fields=["heartbeat_at"], name="jobs_worker_living", condition=models.Q(state__in=LIVING))
+        ]
         permissions = [("manage_worker", "Can quiet and stop workers")]
 
     def __str__(self) -> str:

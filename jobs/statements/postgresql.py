@@ -113,7 +113,7 @@ class PostgreSQLStatements(Statements):
         ]
         columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
         columns[6:] = [[int(flag) for flag in column] for column in columns[6:]]
-        return dict(self._rows(_SETTLE, columns))  # type: ignore[arg-type] # rows of two columns
+        return {row[0]: row[1] for row in self._rows(_SETTLE, columns)}
 
     def append_attempts(self, rows: Sequence[tuple[Any, ...]]) -> None:
         with self.connection.cursor() as cursor:

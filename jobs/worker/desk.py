@@ -15,7 +15,6 @@ from jobs.context import TaskContext
 from jobs.runs import Run
 from jobs.worker.board import Board
 
-
 OVERLAP_SECONDS = 0.02
 """A batch is fetched while the last run of the former one is younger than this."""
 

@@ -13,7 +13,9 @@ import socket
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -205,10 +207,8 @@ class Pool:
                     break
 
     def _signal(self, child: Child, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):  # it is about to be reaped
             os.kill(child.pid, number)
-        except ProcessLookupError:
-            pass  # it is about to be reaped
 
     # -- signs of life -------------------------------------------------------------------------------------------
 
@@ -264,7 +264,6 @@ def _runs(board: Board) -> str:
 
 def _memory_bytes(pid: int) -> int:
     try:
-        with open(f"/proc/{pid}/statm") as statm:
-            return int(statm.read().split()[1]) * _PAGE_BYTES
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError):
         return 0

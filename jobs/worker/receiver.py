@@ -140,15 +140,15 @@ class Receiver:
         except DatabaseError:
             get_transport().settle((), returned=deliveries)
             raise
-        get_transport().settle(deliveries)
+        self._put(runs)
         for delivery in deliveries:
             if delivery.plain is not None:
                 self.desk.put_plain(delivery.plain)
+        get_transport().settle(deliveries)  # last: if it fails, a message stays that nobody can claim any more
         if len(runs) < len(ids):
             claimed = {run.job_id for run in runs}
             self._suspects = lifecycle.suspects_among([job_id for job_id in ids if job_id not in claimed])
             self._suspected_seconds = time.monotonic()
-        self._put(runs)
 
     def _claimed(self, ids: Sequence[UUID], is_alone: bool) -> list[Run]:
         if not ids:

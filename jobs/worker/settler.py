@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from jobs import executor, lifecycle
 from jobs.conf import get_settings
@@ -105,10 +106,8 @@ class Settler:
             lifecycle.record_progress(words)
 
     def _register(self) -> None:
-        try:
+        with suppress(TransportUnavailable):  # the broker's own tools show it again when the broker is back
             get_transport().register_worker(self.worker_id, self.queues(), "idle" if self.desk.is_empty else "busy")
-        except TransportUnavailable:
-            pass  # the broker's own tools show it again when the broker is back
 
     # -- limits --------------------------------------------------------------------------------------------------
 

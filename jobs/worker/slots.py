@@ -136,4 +136,7 @@ class CoroutineSlots:
             await sync_to_async(executor.tidy_connections)()
 
     def _interrupter(self, task: "asyncio.Task[None]") -> Callable[[type[BaseException]], None]:
-        return lambda kind: self._loop.call_soon_threadsafe(task.cancel) and None
+        def interrupt(kind: type[BaseException]) -> None:
+            self._loop.call_soon_threadsafe(task.cancel)
+
+        return interrupt
