@@ -71,9 +71,7 @@ def test_two_promoters_share_the_work(live_database: LiveDatabase, add_job: AddJ
     assert states() == {"queued": 60}
 
 
-def test_a_job_that_another_transaction_holds_delays_nobody(
-    live_database: LiveDatabase, add_job: AddJob
-) -> None:
+def test_a_job_that_another_transaction_holds_delays_nobody(live_database: LiveDatabase, add_job: AddJob) -> None:
     if not connections["default"].features.has_select_for_update:
         return  # SQLite locks the file, not the row
     held, free = add_job("scheduled", due_at=ago(2)), add_job("scheduled", due_at=ago(1))

@@ -158,18 +158,14 @@ def test_a_young_message_may_still_be_on_its_way(add_job: AddJob) -> None:
     assert repair_messages() == 0
 
 
-def test_a_message_of_an_older_publication_does_not_count(
-    add_job: AddJob, memory_transport: MemoryTransport
-) -> None:
+def test_a_message_of_an_older_publication_does_not_count(add_job: AddJob, memory_transport: MemoryTransport) -> None:
     job = published(add_job)
     send(memory_transport, job)
     Job.objects.update(publish_seq=2)
     assert repair_messages() == 1
 
 
-def test_messages_that_no_row_wants_are_left_alone(
-    add_job: AddJob, memory_transport: MemoryTransport
-) -> None:
+def test_messages_that_no_row_wants_are_left_alone(add_job: AddJob, memory_transport: MemoryTransport) -> None:
     send(memory_transport, add_job("succeeded"))
     published(add_job)
     repair_messages()

@@ -21,9 +21,7 @@ from tests.time.conftest import ago
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-def append(
-    count: int = 1, minute: int = 0, queue: str = "q", task: str = "t", wait: Iterable[float] = ()
-) -> None:
+def append(count: int = 1, minute: int = 0, queue: str = "q", task: str = "t", wait: Iterable[float] = ()) -> None:
     Statistic.objects.create(
         minute_at=NOON + timedelta(minutes=minute), queue=queue, task=task,
         counts={"success": count}, histograms={"wait": histogram(wait)},

@@ -15,9 +15,7 @@ ZONES = [
     "Africa/Casablanca", "Asia/Kathmandu", "Pacific/Apia",
 ]  # fmt: skip
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-moments = st.integers(0, 22 * 365 * 86400).map(
-    lambda s: datetime(2008, 1, 1, tzinfo=UTC) + timedelta(seconds=s)
-)
+moments = st.integers(0, 22 * 365 * 86400).map(lambda s: datetime(2008, 1, 1, tzinfo=UTC) + timedelta(seconds=s))
 
 
 def numbers(low: int, high: int) -> st.SearchStrategy[str]:
@@ -42,9 +40,7 @@ def test_the_next_firing_is_later_and_firings_rise(cron: str, zone: str, after: 
 
 
 @given(crons, st.sampled_from(ZONES), moments, st.floats(0, 1))
-def test_no_firing_lies_between_a_moment_and_its_next(
-    cron: str, zone: str, after: datetime, share: float
-) -> None:
+def test_no_firing_lies_between_a_moment_and_its_next(cron: str, zone: str, after: datetime, share: float) -> None:
     first = next_cron(cron, zone, after)
     between = after + (first - after) * share
     if between < first:
@@ -72,9 +68,7 @@ def test_late_firings_do_not_shift_the_later_ones(every: int, delays: list[float
 @pytest.mark.parametrize("zone", ZONES)
 @settings(max_examples=8)
 @given(year=st.integers(2008, 2029), hour=st.integers(0, 23), minute=st.integers(0, 59))
-def test_a_daily_time_fires_once_on_every_day_of_the_year(
-    zone: str, year: int, hour: int, minute: int
-) -> None:
+def test_a_daily_time_fires_once_on_every_day_of_the_year(zone: str, year: int, hour: int, minute: int) -> None:
     moment = datetime(year, 1, 1, tzinfo=ZoneInfo(zone)) - timedelta(seconds=1)
     end = datetime(year + 1, 1, 1, tzinfo=ZoneInfo(zone))
     days = []
