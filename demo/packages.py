@@ -28,7 +28,7 @@ def count_file(job_id: UUID | str) -> None:
         if file is None:
             return
         # the lock comes before the question: of two last files, the later one sees the earlier one's tick
-        package = Package.objects.select_for_update().select_related("run").get(pk=file.package_id)
+        package = Package.objects.select_for_update().get(pk=file.package_id)
         SourceFile.objects.filter(pk=file.pk).update(is_finished=True)
         if package.summary_job_id is None and not package.files.filter(is_finished=False).exists():
             package.summary_job = Job.objects.create(

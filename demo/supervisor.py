@@ -18,7 +18,7 @@ from demo.accounts import create_operator
 from demo.models import Run
 from demo.processes import Child, Family
 from demo.progress import Progress
-from demo.tally import Tally, is_finished, tally
+from demo.tally import Tally, is_finished, lost_count, retried_count, tally
 from demo.workload import current_run, enqueue_rest
 from jobs.states import JobState
 from queuehub.embedded import PROJECT_DIRECTORY, EmbeddedServer, runtime_directory
@@ -95,7 +95,7 @@ class Supervisor:
                 while not is_finished(stint.run) and stint.seconds < ONCE_LIMIT_SECONDS:
                     self._show(stint)
                     self._wait_a_tick()
-                is_done, report = is_finished(stint.run), report_of(tally(stint.run), stint)
+                is_done, report = is_finished(stint.run), report_of(stint)
             except Stopped:
                 self.progress.say("stopped by a signal before the run was finished")
                 return 1
@@ -159,14 +159,15 @@ class Supervisor:
         self.family.restart_fallen(self.progress.say)
 
 
-def report_of(figures: Tally, stint: Stint) -> dict[str, float]:
+def report_of(stint: Stint) -> dict[str, float]:
     """Return what `demo --once` prints at its end."""
+    figures = tally(stint.run)
     return {
         "enqueued": figures.enqueued,
         "succeeded": figures.count(JobState.SUCCEEDED),
         "dead": figures.count(JobState.DEAD),
-        "retried": figures.retried,
-        "lost": figures.lost,
+        "retried": retried_count(stint.run),
+        "lost": lost_count(stint.run),
         "seconds": round(stint.seconds, 1),
         "jobs_per_second": round(stint.jobs_per_second(figures), 1),
     }

@@ -15,8 +15,6 @@ class Tally:
 
     enqueued: int
     states: dict[str, int]
-    retried: int  # took more than one attempt
-    lost: int  # enqueued, but no longer in the ledger
 
     @property
     def finished(self) -> int:
@@ -44,12 +42,22 @@ def tally(run: Run) -> Tally:
     jobs = Job.objects.filter(correlation_id=run.correlation_id).order_by()
     files = SourceFile.objects.filter(package__run=run)
     summaries = run.packages.exclude(summary_job=None)
-    others = Job.objects.filter(pk__in=run.other_job_ids)
-    missing_files = files.exclude(Exists(Job.objects.filter(pk=OuterRef("job_id"))))
-    missing_summaries = summaries.exclude(Exists(Job.objects.filter(pk=OuterRef("summary_job_id"))))
     return Tally(
         enqueued=files.count() + summaries.count() + len(run.other_job_ids),
         states=dict(jobs.values_list("state").annotate(count=Count("id"))),
-        retried=jobs.filter(attempt__gt=1).count(),
-        lost=missing_files.count() + missing_summaries.count() + len(run.other_job_ids) - others.count(),
     )
+
+
+def retried_count(run: Run) -> int:
+    """Count the run's jobs that took more than one attempt."""
+    return Job.objects.filter(correlation_id=run.correlation_id, attempt__gt=1).count()
+
+
+def lost_count(run: Run) -> int:
+    """Count the jobs that were enqueued for the run but are no longer in the ledger."""
+    files = SourceFile.objects.filter(package__run=run)
+    summaries = run.packages.exclude(summary_job=None)
+    lost_files = files.exclude(Exists(Job.objects.filter(pk=OuterRef("job_id"))))
+    lost_summaries = summaries.exclude(Exists(Job.objects.filter(pk=OuterRef("summary_job_id"))))
+    lost_others = len(run.other_job_ids) - Job.objects.filter(pk__in=run.other_job_ids).count()
+    return lost_files.count() + lost_summaries.count() + lost_others

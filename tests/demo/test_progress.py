@@ -10,7 +10,7 @@ from demo.tally import Tally
 pytestmark = pytest.mark.fast
 
 STATES = {"succeeded": 990, "dead": 10, "queued": 998, "running": 2}
-TALLY = Tally(enqueued=2000, states=STATES, retried=12, lost=0)
+TALLY = Tally(enqueued=2000, states=STATES)
 
 
 class Terminal(io.StringIO):
@@ -23,7 +23,7 @@ def test_the_line_names_share_rate_and_troubles():
 
 
 def test_nothing_enqueued_yet_is_no_division_by_zero():
-    assert describe(Tally(0, {}, 0, 0), 0) == "0 of 0 jobs done (0 %)"
+    assert describe(Tally(0, {}), 0) == "0 of 0 jobs done (0 %)"
 
 
 def test_a_terminal_gets_one_line_rewritten_in_place(monkeypatch):
