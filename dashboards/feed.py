@@ -1,4 +1,4 @@
-"""Listens to the live feed of the engine and says that something happened; what happened is read from the ledger."""
+"""Listens to the engine's live feed and says that something happened; what it was is read from the ledger."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 2.0
 
 
 class Feed(threading.Thread):
-    """One subscription to the channel of events; without it, or without Redis, pages are refreshed by the clock."""
+    """One subscription to the channel of events; without it, pages are refreshed by the clock alone."""
 
     def __init__(self, on_event: Callable[[], object]) -> None:
         super().__init__(name="live-feed", daemon=True)

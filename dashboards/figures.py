@@ -1,7 +1,7 @@
 """The figures behind the pages and /metrics: a few cheap queries on the ledger.
 
-Unfinished jobs are counted through the partial indexes, final ones come from the statistics, and what could grow
-without limit is capped. Nothing here counts the whole table.
+Unfinished jobs are counted through the partial indexes, final ones come from the statistics, and what could
+grow without limit is capped. Nothing here counts the whole table.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from jobs.conf import get_settings
 from jobs.filters import StateIn
 from jobs.models import Attempt, Job, Queue, SchedulerLease, Statistic, Worker
 from jobs.models.statistic import Period
-from jobs.states import FINAL, UNFINISHED, JobState
 from jobs.statements import ledger
+from jobs.states import FINAL, UNFINISHED, JobState
 
 CAP = 10_000
 """Counts of final jobs stop here; pages show "10,000+"."""

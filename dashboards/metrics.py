@@ -1,7 +1,7 @@
 """What Prometheus scrapes: django-prometheus's metrics and the engine's own.
 
-The counters come from the statistics in the ledger, so that every web process shows the same totals and they survive
-restarts. Servers that are down or hang cost two seconds at most: their gauges say 0, the answer is still 200.
+The counters come from the statistics in the ledger, so that every web process shows the same totals and they
+survive restarts. Servers that are down or hang cost two seconds at most: then their gauges say 0.
 """
 
 import os
@@ -147,7 +147,7 @@ def _build_info() -> Metric:
 
 
 def task_labels() -> dict[str, str]:
-    """Map the names of registered tasks to their labels; a name that only a row carries opens no time series."""
+    """Map registered tasks to their labels; a name that only a row carries opens no time series."""
     names = sorted(task.module_path for task in tasks)[:TASK_LABEL_LIMIT]
     return {name: name for name in names}
 

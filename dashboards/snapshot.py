@@ -1,6 +1,7 @@
 """The overview as one JSON value: the same for the page, the polling fallback and every WebSocket.
 
-A snapshot is taken at most once a second per process, however many people look. It holds no arguments or results.
+A snapshot is taken at most once a second per process, however many people look. It holds no arguments and no
+results.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""One ticker per ASGI process: takes a snapshot when something happened and hands it to every open WebSocket."""
+"""One ticker per ASGI process: takes snapshots and hands them to every open WebSocket."""
 
 import asyncio
 import logging
@@ -24,11 +24,14 @@ LOAD_SHARE = 0.1
 """Most of the time that snapshots may take; over a huge backlog they come less often."""
 
 
+current = database_sync_to_async(snapshot.current, thread_sensitive=False)
+
+
 class Ticker:
     """Runs while at least one WebSocket is open, on the event loop of the first."""
 
     def __init__(self) -> None:
-        # a name of its own, so that with a shared channel layer each process still serves its own sockets only
+        # a name of its own: with a shared channel layer, each process still serves its own sockets only
         self.group = f"queuehub.live.{secrets.token_hex(8)}"
         self.socket_count = 0
         self._task: asyncio.Task[None] | None = None
@@ -67,7 +70,7 @@ class Ticker:
     async def _tick(self) -> float:
         started = time.monotonic()
         try:
-            text = await database_sync_to_async(snapshot.current, thread_sensitive=False)(SHORTEST_SECONDS / 2)
+            text = await current(SHORTEST_SECONDS / 2)
             await get_channel_layer().group_send(self.group, {"type": "live.snapshot", "text": text})
         except Exception:
             logger.exception("no snapshot")

@@ -14,7 +14,7 @@ class JobsConfig(AppConfig):
     """The module through which models enqueue; see models/job.py."""
 
     def ready(self) -> None:
-        from jobs import checks, declared, dispatcher, enqueueing, live
+        from jobs import checks, declared, dispatcher, enqueueing, groups, live
         from jobs.definition import registry
 
         self.front_door = enqueueing
@@ -22,4 +22,5 @@ class JobsConfig(AppConfig):
         live.listen()
         checks.register()
         declared.listen(self)
+        groups.listen(self)
         registry.autodiscover()

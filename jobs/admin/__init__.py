@@ -4,6 +4,7 @@ Every page is read-only. What an operator does is a verb (`verbs.py`), asked for
 (`confirmation.py`). Templates and CSS are our own files on top of the admin's; none of its own is replaced.
 """
 
+from jobs.admin import rq_pages
 from jobs.admin.attempt import AttemptAdmin
 from jobs.admin.audit import AuditEntryAdmin
 from jobs.admin.dead_letter import DeadLetterAdmin
@@ -20,4 +21,5 @@ __all__ = [
     "QueueAdmin",
     "ScheduleAdmin",
     "WorkerAdmin",
+    "rq_pages",
 ]

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
+from jobs.admin.display import moment
 from jobs.admin.reading import ReadOnlyAdmin
 from jobs.models import Attempt
 
@@ -15,7 +16,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     """All attempts, youngest first."""
 
     view_permission = "jobs.view_job"
-    list_display = ["id", "job_id", "number", "shown_outcome", "exception_class", "queue", "finished_at"]
+    list_display = ["id", "job_id", "number", "shown_outcome", "exception_class", "queue", moment("finished_at")]
     list_filter = ["outcome"]
     search_fields = ["=job__id"]
     search_help_text = "A job's id"
@@ -23,7 +24,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     raw_id_fields = ["job"]
     fields = [
         "job", "number", "shown_outcome", "exception_class", "message", "shown_traceback", "queue", "worker",
-        "host", "pid", "code_version", "started_at", "finished_at", "is_alone",
+        "host", "pid", "code_version", moment("started_at"), moment("finished_at"), "is_alone",
     ]  # fmt: skip
 
     @admin.display(description="outcome")

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
+from jobs.admin.display import moment
 from jobs.admin.payload import MASK
 from jobs.admin.reading import ReadOnlyAdmin
 from jobs.models import AuditEntry
@@ -15,11 +16,11 @@ from jobs.models import AuditEntry
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who changed what, when and why, youngest first."""
 
-    list_display = ["at", "actor", "action", "target", "result", "reason"]
+    list_display = [moment("at"), "actor", "action", "target", "result", "reason"]
     list_filter = ["action", "result"]
     search_fields = ["=target", "=actor"]
     search_help_text = 'A target as "job <id>", "queue <name>" or "schedule <name>", or an actor'
-    fields = ["at", "actor", "action", "target", "result", "reason", "shown_before", "shown_after"]
+    fields = [moment("at"), "actor", "action", "target", "result", "reason", "shown_before", "shown_after"]
 
     @admin.display(description="before")
     def shown_before(self, entry: Any) -> SafeString:

@@ -53,9 +53,7 @@ class VerbAdmin(ReadOnlyAdmin):
         return [verb_url, *super().get_urls()]
 
     @method_decorator(csrf_protect)
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # the admin answers an action that a user may not use with a hint; a refusal must be a 403 and audited
         if request.method == "POST":
             for verb in self.verbs:

@@ -7,6 +7,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from jobs.admin.confirmation import actions_of
+from jobs.admin.display import moment
 from jobs.admin.job import JobPage
 from jobs.admin.lists import QueueFilter, TaskFilter
 from jobs.admin.verbs import DISCARD, RETRY
@@ -21,14 +22,15 @@ class DeadLetterAdmin(JobPage):
 
     verbs = (RETRY, DISCARD)
     actions = actions_of(verbs)
-    list_display = ["id", "task", "queue", "failure_count", "finished_at", "exception", "reason"]
+    list_display = ["task", "queue", "failure_count", moment("finished_at"), "exception", "reason", "shown_id"]
     list_filter = [QueueFilter, TaskFilter]
     ordering = ["-finished_at"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
         rows = super().get_queryset(request).filter(StateIn(FINAL))
-        return rows.annotate(exception_class=Subquery(last.values("exception_class")[:1]))
+        letters: QuerySet[Any] = rows.annotate(exception_class=Subquery(last.values("exception_class")[:1]))
+        return letters
 
     @admin.display(description="exception")
     def exception(self, letter: Any) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.contrib import admin
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -13,6 +15,21 @@ PAYLOAD_PERMISSION = "jobs.view_payload"
 def badge(state: str) -> SafeString:
     """Show a state as a coloured word."""
     return format_html('<span class="queuehub-state queuehub-state-{}">{}</span>', state, state)
+
+
+def moment(field: str) -> Any:
+    """Make a column that shows a time to the second, for lists and pages alike."""
+
+    @admin.display(description=field.replace("_", " "))
+    def shown(obj: Any) -> SafeString:
+        at = getattr(obj, field)
+        if at is None:
+            return SafeString("-")
+        text = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
+        return format_html('<time class="queuehub-time" datetime="{}">{}</time>', at.isoformat(), text)
+
+    shown.__name__ = f"shown_{field}"
+    return shown
 
 
 def block(text: str) -> SafeString:
@@ -41,4 +58,4 @@ def duration(seconds: float) -> str:
     """Say a number of seconds."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.0f} min"

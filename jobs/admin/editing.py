@@ -38,9 +38,7 @@ class ArgumentsForm(forms.Form):
 
     args = PrettyJSON(label="Positional arguments", help_text="A JSON list.", required=False)
     kwargs = PrettyJSON(label="Keyword arguments", help_text="A JSON object.", required=False)
-    reason = forms.CharField(
-        max_length=255, required=False, widget=forms.TextInput(attrs={"class": "vTextField"})
-    )
+    reason = forms.CharField(max_length=255, required=False, widget=forms.TextInput(attrs={"class": "vTextField"}))
     version = forms.CharField(widget=forms.HiddenInput)
 
     def __init__(self, job: Any, data: Any = None) -> None:

@@ -1,19 +1,21 @@
 """Jobs in the admin: found by id, task, queue and state, with every attempt and its traceback."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
 from jobs.admin.confirmation import actions_of
+from jobs.admin.display import moment
 from jobs.admin.editing import EditAdmin
 from jobs.admin.lists import QueueFilter, StateFilter, TaskFilter
-from jobs.admin.verbs import CANCEL, DISCARD, RETRY
+from jobs.admin.verbs import CANCEL, DISCARD, RETRY, Verb
 from jobs.models import Attempt, Job
 
 ATTEMPTS_SHOWN = 25
@@ -53,25 +55,25 @@ class AttemptInline(admin.StackedInline):  # type: ignore[type-arg] # generic in
 class JobPage(EditAdmin):
     """What jobs and dead letters have in common."""
 
-    verbs = (RETRY, CANCEL, DISCARD)
+    verbs: ClassVar[tuple[Verb, ...]] = (RETRY, CANCEL, DISCARD)
     view_permission = "jobs.view_job"
     search_fields = ["id", "task"]
     search_help_text = "A job's id, its unique key or correlation id, or part of a task's name"
-    list_filter: Any = [StateFilter, QueueFilter, TaskFilter]
+    list_filter: ClassVar[Any] = [StateFilter, QueueFilter, TaskFilter]
     inlines = [AttemptInline]
     fieldsets = [
-        (None, {"fields": ["shown_state", "task", "queue", "priority", "reason", "shown_progress"]}),
-        ("Payload", {"fields": ["shown_arguments", "shown_result"]}),
-        ("Attempts", {"fields": [
-            "attempt", "failure_count", "loss_count", "max_attempts", "timeout_seconds",
+        (None, {"fields": [
+            ("shown_state", "task"), ("queue", "priority"), ("attempt", "failure_count", "loss_count"), "reason",
+            "shown_progress",
         ]}),
+        ("Payload", {"fields": ["shown_arguments", "shown_result"]}),
         ("Times", {"fields": [
-            "created_at", "due_at", "published_at", "claimed_at", "finished_at", "expires_at",
-            "cancel_requested_at",
+            (moment("created_at"), moment("due_at"), moment("finished_at")),
+            (moment("published_at"), moment("claimed_at"), moment("cancel_requested_at")),
         ]}),
         ("Details", {"classes": ["collapse"], "fields": [
-            "id", "worker", "unique_key", "tags", "shown_meta", "subject", "tenant", "correlation_id",
-            "parent_id", "enqueued_by", "trace", "publish_seq", "claim",
+            "id", "worker", ("max_attempts", "timeout_seconds", moment("expires_at")), "unique_key",
+            "correlation_id", "subject", "tenant", "tags", "shown_meta", "parent_id", "enqueued_by", "trace",
         ]}),
     ]  # fmt: skip
 
@@ -108,6 +110,10 @@ class JobPage(EditAdmin):
     def shown_state(self, job: Any) -> SafeString:
         return display.badge(job.state)
 
+    @admin.display(description="id")
+    def shown_id(self, job: Any) -> SafeString:
+        return format_html('<span class="queuehub-id">{}</span>', job.pk)
+
     @admin.display(description="arguments")
     def shown_arguments(self, job: Any) -> SafeString:
         return display.arguments(job.task, job.args, job.kwargs, job.looked_at_by)
@@ -129,5 +135,7 @@ class JobPage(EditAdmin):
 class JobAdmin(JobPage):
     """All jobs, youngest first."""
 
-    list_display = ["id", "task", "shown_state", "queue", "attempt", "created_at", "finished_at", "reason"]
+    list_display = [
+        "task", "shown_state", "queue", "attempt", moment("created_at"), moment("finished_at"), "reason", "shown_id",
+    ]  # fmt: skip
     actions = actions_of(JobPage.verbs)

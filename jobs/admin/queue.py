@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin import display
 from jobs.admin.confirmation import VerbAdmin, actions_of
+from jobs.admin.display import moment
 from jobs.admin.verbs import PAUSE, RESUME
 from jobs.models import Queue
 
@@ -18,10 +19,10 @@ class QueueAdmin(VerbAdmin):
 
     verbs = (PAUSE, RESUME)
     actions = actions_of(verbs)
-    list_display = ["name", "shown_state", "paused_by", "paused_reason", "paused_at"]
+    list_display = ["name", "shown_state", "paused_by", "paused_reason", moment("paused_at")]
     list_filter = [("paused_at", admin.EmptyFieldListFilter)]
     search_fields = ["name"]
-    fields = ["name", "shown_state", "paused_at", "paused_by", "paused_reason", "created_at"]
+    fields = ["name", "shown_state", moment("paused_at"), "paused_by", "paused_reason", moment("created_at")]
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return PAUSE.allows(request.user)

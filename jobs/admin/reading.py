@@ -1,9 +1,10 @@
 """Pages that only show, and lists that stay cheap over a million rows."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -37,7 +38,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # generic in th
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 0
-    sortable_by: Any = ()
+    sortable_by: ClassVar[Any] = ()
     change_list_template = "jobs/admin/change_list.html"
     change_form_template = "jobs/admin/change_form.html"
     object_history_template = "jobs/admin/object_history.html"
@@ -79,7 +80,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # generic in th
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        obj: Model | None = self.get_object(request, admin.utils.unquote(object_id))
+        obj: Model | None = self.get_object(request, unquote(object_id))
         entries = AuditEntry.objects.using(get_settings().database)
         history = entries.filter(target=self.audit_target(obj))[:100] if obj is not None else []
         return super().history_view(request, object_id, {**(extra_context or {}), "audit_entries": history})

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin import display
 from jobs.admin.confirmation import VerbAdmin, actions_of
+from jobs.admin.display import moment
 from jobs.admin.verbs import DISABLE, ENABLE, RUN_NOW
 from jobs.models import Schedule
 
@@ -19,12 +20,21 @@ class ScheduleAdmin(VerbAdmin):
 
     verbs = (RUN_NOW, ENABLE, DISABLE)
     actions = actions_of(verbs)
-    list_display = ["name", "task", "timing", "shown_state", "next_at", "last_at", "is_edited", "last_error"]
+    list_display = [
+        "name",
+        "task",
+        "timing",
+        "shown_state",
+        moment("next_at"),
+        moment("last_at"),
+        "is_edited",
+        "last_error",
+    ]
     list_filter = ["is_enabled", "is_edited"]
     search_fields = ["name", "task"]
     fields = [
         "name", "task", "shown_arguments", "queue", "priority", "timing", "timezone", "misfire",
-        "shown_state", "is_edited", "next_at", "last_at", "last_error", "created_at",
+        "shown_state", "is_edited", moment("next_at"), moment("last_at"), "last_error", moment("created_at"),
     ]  # fmt: skip
 
     def audit_target(self, obj: Any) -> str:

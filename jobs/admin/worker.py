@@ -7,6 +7,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
+from jobs.admin.display import moment
 from jobs.admin.reading import ReadOnlyAdmin
 from jobs.models import Worker
 
@@ -15,12 +16,12 @@ from jobs.models import Worker
 class WorkerAdmin(ReadOnlyAdmin):
     """Worker processes, living and ended, youngest first."""
 
-    list_display = ["id", "shown_state", "node", "pid", "shown_queues", "running", "memory", "heartbeat_at"]
+    list_display = ["id", "shown_state", "node", "pid", "shown_queues", "running", "memory", moment("heartbeat_at")]
     list_filter = ["state"]
     search_fields = ["id", "node"]
     fields = [
         "id", "shown_state", "pool", "node", "host", "pid", "shown_queues", "thread_count", "coroutine_count",
-        "code_version", "memory", "shown_runs", "started_at", "heartbeat_at", "ended_at",
+        "code_version", "memory", "shown_runs", moment("started_at"), moment("heartbeat_at"), moment("ended_at"),
     ]  # fmt: skip
 
     @admin.display(description="state")

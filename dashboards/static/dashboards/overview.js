@@ -114,7 +114,7 @@ function showLetters(letters, now) {
     },
     (item, letter) => {
       const seconds = Math.max(0, (now - new Date(letter.finished_at)) / 1000);
-      setText(item.querySelector(".age"), duration(Math.round(seconds)));
+      setText(item.querySelector(".age"), `${letter.queue} · ${duration(seconds)}`);
     },
   );
 }
