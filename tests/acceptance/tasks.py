@@ -1,0 +1,84 @@
+"""Tasks of these tests: each says in the journal that it runs, and then does what its name says."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from django.contrib.auth.models import User
+
+from jobs import task
+from tests.journal import BEGAN, ENDED, append
+
+
+@task
+def nothing() -> None:
+    """Do nothing."""
+
+
+@task
+def note(path: str, key: str) -> None:
+    """Be done at once."""
+    append(path, BEGAN, key)
+
+
+@task
+def work(path: str, key: str, seconds: float) -> None:
+    """Sleep, interruptibly."""
+    append(path, BEGAN, key)
+    time.sleep(seconds)
+    append(path, ENDED, key)
+
+
+@task
+def hang_once(path: str, key: str, seconds: float = 60) -> None:
+    """Sleep in the first run; be done at once in any other."""
+    is_first = f"{BEGAN} {key} " not in Path(path).read_text()
+    append(path, BEGAN, key)
+    if is_first:
+        time.sleep(seconds)
+    append(path, ENDED, key)
+
+
+@task
+def crash(path: str, key: str) -> None:
+    """Take the process down."""
+    append(path, BEGAN, key)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(timeout_seconds=1, max_attempts=1)
+def hold_the_interpreter(path: str, key: str) -> None:
+    """Search for hours in C code that never lets go of the interpreter."""
+    append(path, BEGAN, key)
+    re.match(r"(a+)+$", "a" * 60 + "b")
+    append(path, ENDED, key)
+
+
+@task(max_attempts=1)
+def fail(path: str, key: str) -> None:
+    """Raise."""
+    append(path, BEGAN, key)
+    raise ValueError(key)
+
+
+@task(max_attempts=1)
+def refuse_to_end(path: str, key: str, seconds: float) -> None:
+    """Go on whatever is raised inside."""
+    append(path, BEGAN, key)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            time.sleep(0.05)
+        except BaseException:
+            continue
+    append(path, ENDED, key)
+
+
+@task
+def write_user(path: str, name: str) -> None:
+    """Use the application's own tables through the ORM."""
+    User.objects.create_user(name)
+    append(path, BEGAN, name)
+    time.sleep(0.02)

@@ -1,0 +1,56 @@
+"""A pool is frozen, taken for dead, and thaws."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from jobs.models import Job, Worker
+from tests.acceptance import tasks
+from tests.acceptance.ledger import accepted_twice, all_finished, history
+from tests.figures import Figures
+from tests.journal import Journal
+from tests.support import Running, eventually
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+Start = Callable[..., Running]
+FROZEN_SECONDS = 30
+
+
+def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
+    pool: Start, scheduler: Start, journal: Journal, figures: Figures
+) -> None:
+    first = pool("a", processes=2)
+    frozen = set(Worker.objects.living().values_list("id", flat=True))
+    # long enough to be in mid-run, short enough that the thawed runs end and want to be recorded
+    slow = [tasks.work.enqueue(journal.path, f"slow-{number}", 3) for number in range(2)]
+    eventually(lambda: journal.run_count() == 2, 30)
+    os.killpg(first.pid, signal.SIGSTOP)
+    frozen_at = time.monotonic()
+    quick = Job.objects.enqueue_many(tasks.note, [(journal.path, f"quick-{n}") for n in range(100)])
+    second = pool("b")
+    scheduler("b")
+    all_finished(60, succeeded=len(slow) + len(quick))
+    rescued_seconds = time.monotonic() - frozen_at
+    eventually(lambda: time.monotonic() - frozen_at >= FROZEN_SECONDS, FROZEN_SECONDS + 1)
+    os.killpg(first.pid, signal.SIGCONT)
+    thawed_at = time.monotonic()
+    eventually(lambda: len(journal.lines("ended")) == 4, 30, "the thawed runs did not end")
+    second.stop(30)
+    # the thawed pool has new workers, and they work
+    replaced = Worker.objects.living().filter(node="a").exclude(id__in=frozen)
+    eventually(lambda: replaced.count() == 2, 60, "the thawed pool did not replace its workers")
+    replaced_seconds = time.monotonic() - thawed_at
+    Job.objects.enqueue_many(tasks.note, [(journal.path, f"after-{n}") for n in range(20)])
+    all_finished(60, succeeded=len(slow) + len(quick) + 20)
+    figures.add(rescued_seconds=rescued_seconds, replaced_seconds=replaced_seconds)
+    for job in slow:
+        assert history(job.id) == ["lost", "success"]
+        assert Job.objects.get(id=job.id).failure_count == 0
+    assert journal.runs()["slow-0"] == journal.runs()["slow-1"] == 2
+    assert all(count == 1 for key, count in journal.runs().items() if not key.startswith("slow"))
+    assert accepted_twice() == 0
+    assert set(Worker.objects.filter(id__in=frozen).values_list("state", flat=True)) == {"lost"}
