@@ -61,9 +61,7 @@ class RQTransport(Transport):
         if problem and len(failed) == len(messages):
             raise TransportUnavailable(f"Redis: {type(problem).__name__}: {problem}") from problem
         if failed:
-            logger.warning(
-                "%d of %d messages not published: %s", len(failed), len(messages), problem or "refused"
-            )
+            logger.warning("%d of %d messages not published: %s", len(failed), len(messages), problem or "refused")
         return Published(failed=tuple(failed), depths=depths)
 
     def _publish(
@@ -195,9 +193,7 @@ class RQTransport(Transport):
         ((high, low),) = self._ask(self.client(queue), [queue], "LRANGE", 0, -1)
         return {raw.decode() for raw in [*(high or []), *(low or [])] if form.job_id_of(raw)}
 
-    def _ask(
-        self, client: "Redis", queues: Sequence[str], command: str, *arguments: int
-    ) -> list[tuple[Any, Any]]:
+    def _ask(self, client: "Redis", queues: Sequence[str], command: str, *arguments: int) -> list[tuple[Any, Any]]:
         """Send a command for both lists of each queue; None stands for a key of a wrong type."""
         keys = [form.list_key(rq_queue) for queue in queues for rq_queue in form.bands(queue)]
         with speaking():

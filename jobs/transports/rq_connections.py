@@ -96,9 +96,12 @@ class Connections:
         if not issubclass(pool.connection_class, UnixDomainSocketConnection):
             limits["socket_keepalive"] = True
             limits["socket_keepalive_options"] = _keepalive(self._timeout_seconds)
-        if isinstance(pool, SentinelConnectionPool):  # its connections ask the pool for the master's address
+        if isinstance(pool, SentinelConnectionPool):
+            # its connections ask this very pool for the master's address, so it stays; it has no queue to wait in
+            # for a connection, and keeps redis-py's own bound
             pool.connection_kwargs.update(limits)
-            pool.max_connections = self._limit
+            for sentinel in pool.sentinel_manager.sentinels:
+                sentinel.connection_pool.connection_kwargs.update(limits)
         else:
             make: Any = BlockingConnectionPool
             pool = make(
@@ -125,9 +128,7 @@ def configured_queues() -> Mapping[str, dict[str, Any]]:
     """
     queues: Mapping[str, dict[str, Any]] = getattr(settings, "RQ_QUEUES", {})
     if "default" not in queues:
-        raise ImproperlyConfigured(
-            'RQ_QUEUES needs an entry "default": queues without an entry use its server'
-        )
+        raise ImproperlyConfigured('RQ_QUEUES needs an entry "default": queues without an entry use its server')
     return queues
 
 

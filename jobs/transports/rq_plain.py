@@ -19,6 +19,7 @@ from inspect import isroutine
 from typing import Any
 
 from redis import Redis
+from redis import exceptions as redis_errors
 from rq.defaults import DEFAULT_FAILURE_TTL
 from rq.job import Job
 from rq.registry import FailedJobRegistry
@@ -74,15 +75,14 @@ def accept(client: "Redis", ids: Sequence[str], rq_queue: str, worker_name: str)
             call = check(fields)
             job = Job(job_id, connection=client, serializer=JSONSerializer)
             job.restore({name: value for name, value in fields.items() if name != b"meta"})
+            job.origin = rq_queue
+            accepted.append(PlainRun.enter(job, call.function, call.args, call.kwargs, worker_name))
+        except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+            raise
         except Refused as refusal:
             _refuse(client, job_id, rq_queue, str(refusal))
         except Exception as error:
-            _refuse(
-                client, job_id, rq_queue, f"its hash is damaged ({type(error).__name__}). Enqueue it again."
-            )
-        else:
-            job.origin = rq_queue
-            accepted.append(PlainRun.enter(job, call.function, call.args, call.kwargs, worker_name))
+            _refuse(client, job_id, rq_queue, f"its hash is damaged ({type(error).__name__}). Enqueue it again.")
     return accepted
 
 
@@ -106,9 +106,7 @@ def check(fields: Mapping[bytes, bytes]) -> Call:
         raise Refused("it is a method call on an instance. Enqueue a function.")
     for field, what in _FORBIDDEN.items():
         if fields.get(field) not in _NOTHING:
-            raise Refused(
-                f"it carries {what}. Make the function a QueueHub task, or run it on a worker of RQ."
-            )
+            raise Refused(f"it carries {what}. Make the function a QueueHub task, or run it on a worker of RQ.")
     return Call(_resolve(name), args, kwargs)
 
 

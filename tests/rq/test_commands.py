@@ -123,6 +123,16 @@ def test_a_hard_limit_kills_rqworker(manage: Manage) -> None:
     assert states() == {"running": 1}
 
 
+def test_a_hard_limit_ends_a_run_of_a_stock_worker_and_not_the_worker(
+    stock: Callable[..., Running], redis_client: redis.Redis
+) -> None:
+    tasks.hold_the_interpreter.enqueue()
+    tasks.add.enqueue(1)
+    assert stock("--burst", "default").wait(60) == 0
+    assert states() == {"running": 1, "succeeded": 1}
+    assert FailedJobRegistry("default", redis_client).get_job_count() == 1
+
+
 def test_a_cancel_request_reaches_a_run_under_rqworker(manage: Manage) -> None:
     running = manage("rqworker")
     job = tasks.until_cancelled.enqueue()

@@ -231,6 +231,7 @@ def body(text: bytes) -> dict[str, Any]:
         body(zlib.compress(b"[" + b" " * 20_000_000)),
         body(b'{"a": NaN}'),
         {"timeout": "soon"},
+        {"timeout": "9" * 30},
         {"created_at": b"\xff"},
         {"result_ttl": "x"},
     ],

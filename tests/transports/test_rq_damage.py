@@ -42,9 +42,7 @@ def test_only_ids_of_ledger_messages_are_listed(rq_transport: RQTransport, redis
     assert rq_transport.list_ids("default") == {message.id for message in sent}
 
 
-def test_a_message_is_delivered_whatever_its_hash_holds(
-    rq_transport: RQTransport, redis_client: redis.Redis
-) -> None:
+def test_a_message_is_delivered_whatever_its_hash_holds(rq_transport: RQTransport, redis_client: redis.Redis) -> None:
     sent = messages(4)
     rq_transport.publish(sent)
     keys = [f"rq:job:{message.id}" for message in sent]

@@ -35,9 +35,7 @@ def impatient(own_server: EmbeddedServer) -> Iterator[RQTransport]:
     made.close()
 
 
-def test_connections_killed_by_the_server_are_replaced(
-    rq_transport: RQTransport, redis_client: redis.Redis
-) -> None:
+def test_connections_killed_by_the_server_are_replaced(rq_transport: RQTransport, redis_client: redis.Redis) -> None:
     sent = messages(3)
     rq_transport.publish(sent)
     redis_client.client_kill_filter(_type="normal", skipme=True)
@@ -121,9 +119,7 @@ def test_a_full_server_refuses_and_leaves_the_messages_in_the_ledger(
     assert impatient.publish(sent).failed == ()
 
 
-def test_a_server_without_blmpop_is_served_in_steps(
-    redis_client: redis.Redis, rq_entry: Callable[..., None]
-) -> None:
+def test_a_server_without_blmpop_is_served_in_steps(redis_client: redis.Redis, rq_entry: Callable[..., None]) -> None:
     redis_client.acl_setuser(
         "old", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-blmpop", "-lmpop"]
     )
@@ -144,9 +140,7 @@ def test_a_server_without_blmpop_is_served_in_steps(
     redis_client.acl_deluser("old")
 
 
-def test_a_forked_child_uses_connections_of_its_own(
-    rq_transport: RQTransport, redis_client: redis.Redis
-) -> None:
+def test_a_forked_child_uses_connections_of_its_own(rq_transport: RQTransport, redis_client: redis.Redis) -> None:
     sent = messages(20)
     rq_transport.publish(sent[:10])
     before = {client["id"] for client in redis_client.client_list()}
@@ -164,9 +158,7 @@ def test_a_forked_child_uses_connections_of_its_own(
     assert before <= {client["id"] for client in redis_client.client_list()}
 
 
-def test_sixty_four_threads_share_sixteen_connections(
-    redis_client: redis.Redis, rq_transport: RQTransport
-) -> None:
+def test_sixty_four_threads_share_sixteen_connections(redis_client: redis.Redis, rq_transport: RQTransport) -> None:
     before = len(redis_client.client_list())
     start = threading.Barrier(64)
 
@@ -204,9 +196,7 @@ def test_queues_on_two_servers_are_both_served(
     transport.close()
 
 
-def test_a_message_costs_less_than_a_kilobyte_of_redis(
-    rq_transport: RQTransport, redis_client: redis.Redis
-) -> None:
+def test_a_message_costs_less_than_a_kilobyte_of_redis(rq_transport: RQTransport, redis_client: redis.Redis) -> None:
     def used() -> int:
         return int(redis_client.info("memory")["used_memory"])
 
