@@ -20,6 +20,7 @@ class JobsConfig(AppConfig):
         self.front_door = enqueueing
         dispatcher.listen()
         live.listen()
+        logs.listen()
         checks.register()
         declared.listen(self)
         groups.listen(self)

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -19,6 +20,7 @@ from jobs.lease import LEASE_NAME
 from jobs.models import Job, SchedulerLease, Worker
 from jobs.models.worker import WorkerState
 from jobs.states import JobState
+from jobs.transactions import bounded_transaction
 from jobs.transports import Message, Transport, get_transport
 
 logger = logging.getLogger("jobs.reconciler")
@@ -42,14 +44,26 @@ class Reconciler:
         self._watching_since = float("inf")
         self._wrote_at = float("-inf")
         self._suspects: set[str] = set()
+        self._orphaned: set[str] = set()
 
     def repair_workers(self) -> int:
-        """End the workers that are gone; return how many. Call it every few seconds."""
+        """End the workers that are gone; return how many. Call it every few seconds.
+
+        Raises: django.db.Error if the ledger refuses, once every worker has had its turn.
+        """
         self._write()
         gone = self._silent_workers() | self._ended_workers()
+        failure = None
         for worker_id, reason in gone.items():
-            count = lifecycle.lose_worker(worker_id)
-            logger.warning("worker %s is lost (%s); %d jobs go on elsewhere", worker_id, reason, count)
+            try:
+                with bounded_transaction():
+                    count = lifecycle.lose_worker(worker_id)
+            except DatabaseError as error:  # one whose rows are locked must not keep the others waiting
+                failure = error
+            else:
+                logger.warning("worker %s is lost (%s); %d jobs go on elsewhere", worker_id, reason, count)
+        if failure is not None:
+            raise failure
         return len(gone)
 
     def _write(self) -> None:
@@ -66,9 +80,19 @@ class Reconciler:
             return {}
         silence = timedelta(seconds=settings.lost_after_seconds)
         workers = Worker.objects.using(settings.database).living().filter(heartbeat_at__lt=Now() - silence)
-        return dict.fromkeys(
-            workers.values_list("id", flat=True), f"silent for {settings.lost_after_seconds} s"
-        )
+        return dict.fromkeys(workers.values_list("id", flat=True), f"silent for {settings.lost_after_seconds} s")
+
+    def _workers_with_orphans(self) -> dict[str, str]:
+        """Return workers that ended in this round's view and the last one's while the ledger says that they run jobs.
+
+        A claim that was on its way when its worker was given up is found here.
+        """
+        database = get_settings().database
+        holders = Job.objects.using(database).filter(state=JobState.RUNNING).order_by().values("worker").distinct()
+        living = Worker.objects.using(database).living().values("id")
+        found = set(holders.exclude(worker__in=living).values_list("worker", flat=True))
+        proven, self._orphaned = found & self._orphaned, found
+        return dict.fromkeys(proven, "it had ended, but held jobs")
 
     def _ended_workers(self) -> dict[str, str]:
         """Return workers of this very host whose process was gone in this round and the one before.
@@ -76,9 +100,7 @@ class Reconciler:
         That is a proof; the round between lets a living pool parent, who knows what had begun, come first.
         """
         settings = get_settings()
-        here = (
-            Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
-        )
+        here = Worker.objects.using(settings.database).living().filter(node=settings.node, host=host_identity())
         ended = {
             worker.id: f"process {worker.pid} is gone"
             for worker in here.only("id", "pid", "pid_started_at")
@@ -121,7 +143,12 @@ def _repair_queue(transport: Transport, queue: str) -> int:
         missing = _surplus(transport, queue)
     if not missing:
         return 0
-    count = lifecycle.unpublish(missing)
+    with bounded_transaction():
+        # not the rows that somebody is claiming, or holds in a transaction that got stuck
+        free = Job.objects.using(get_settings().database).select_for_update(skip_locked=True).order_by()
+        ids = set(free.filter(id__in=[job_id for job_id, _ in missing]).values_list("id", flat=True))
+        missing = [ref for ref in missing if ref[0] in ids]
+        count = lifecycle.unpublish(missing)
     transport.forget([_message_id(ref) for ref in missing])
     logger.warning("queue %s: %d messages were lost and go out again", queue, count)
     return count
@@ -146,8 +173,6 @@ def delete_old_workers(limit: int = 1000) -> int:
     """Delete up to `limit` rows of workers that ended more than a day ago, and return how many."""
     database = get_settings().database
     rows = Worker.objects.using(database).order_by()
-    ended = rows.filter(
-        state__in=[WorkerState.STOPPED, WorkerState.LOST], ended_at__lt=Now() - GONE_WORKERS_KEPT
-    )
+    ended = rows.filter(state__in=[WorkerState.STOPPED, WorkerState.LOST], ended_at__lt=Now() - GONE_WORKERS_KEPT)
     ids = list(ended.values_list("id", flat=True)[:limit])
     return rows.filter(id__in=ids)._raw_delete(database) if ids else 0

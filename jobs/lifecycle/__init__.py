@@ -9,14 +9,13 @@ from jobs.lifecycle.insert import insert
 from jobs.lifecycle.publishing import (
     paused_queues,
     published_before,
-    republish,
     take_unpublished,
     unpublish,
     unpublish_queue,
 )
-from jobs.lifecycle.release import Remains, lose_worker, release
+from jobs.lifecycle.release import Remains, leave, lose_worker, release, republish
 from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
-from jobs.lifecycle.workers import cancel_requests, enrol, heartbeat, leave, record_progress, stopping
+from jobs.lifecycle.workers import cancel_requests, claims_of, enrol, heartbeat, record_progress, stopping
 
 __all__ = [
     "Remains",
@@ -24,6 +23,7 @@ __all__ = [
     "claim",
     "claim_stale",
     "claim_waiting",
+    "claims_of",
     "drop_connection",
     "enrol",
     "heartbeat",

@@ -1,15 +1,15 @@
 """Moves that time alone causes: due jobs to `queued`, expired ones to `cancelled`."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
 from jobs.events import Change, JobsSettled, emit_on_commit
-from jobs.models import Job, Queue, Statistic
-from jobs.statements import ledger, ledger_transaction
+from jobs.lifecycle.counting import count as tally
+from jobs.models import Job, Queue
 from jobs.states import WAITING, JobState
+from jobs.transactions import bounded_transaction
 
 DELAYED = (JobState.SCHEDULED.value, JobState.RETRYING.value)
 EXPIRED = "expired"
@@ -23,7 +23,7 @@ def promote_due(limit: int = 1000) -> int:
     They are unpublished then; the dispatcher sends them out by priority and age.
     """
     database = get_settings().database
-    with ledger_transaction():
+    with bounded_transaction():
         due = Job.objects.using(database).filter(state__in=DELAYED, due_at__lte=Now()).order_by("due_at")
         ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
         if not ids:
@@ -38,11 +38,9 @@ def expire(limit: int = 1000) -> int:
     A claim refuses such jobs by itself; this gives them their final state.
     """
     database = get_settings().database
-    with ledger_transaction():
+    with bounded_transaction():
         expired = Job.objects.using(database).filter(state__in=_WAITING, expires_at__lte=Now()).order_by()
-        jobs = list(
-            expired.select_for_update(skip_locked=True).only("id", "task", "queue", "attempt")[:limit]
-        )
+        jobs = list(expired.select_for_update(skip_locked=True).only("id", "task", "queue", "attempt")[:limit])
         if not jobs:
             return 0
         count = (
@@ -50,22 +48,13 @@ def expire(limit: int = 1000) -> int:
             .filter(id__in=[job.id for job in jobs], state__in=_WAITING)
             .update(state=JobState.CANCELLED, reason=EXPIRED, finished_at=Now(), published_at=None)
         )
-        _count_cancelled(jobs, database)
+        tally("state_cancelled", ((job.queue, job.task) for job in jobs))
         emit_on_commit(JobsSettled("", tuple(_change(job) for job in jobs)))
         return count
 
 
 def _change(job: Job) -> Change:
     return Change(job.id, job.task, job.queue, JobState.CANCELLED.value, outcome="", attempt=job.attempt)
-
-
-def _count_cancelled(jobs: list[Job], database: str) -> None:
-    minute_at = ledger().present().replace(second=0, microsecond=0)
-    counts = Counter((job.queue, job.task) for job in jobs)
-    Statistic.objects.using(database).bulk_create(
-        Statistic(minute_at=minute_at, queue=queue, task=task, counts={"state_cancelled": count})
-        for (queue, task), count in sorted(counts.items())
-    )
 
 
 def is_anything_due(queues: Sequence[str] | None) -> bool:

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.definition import encode_payload, registry
 from jobs.errors import NotPermitted
+from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import unpublish_queue
 from jobs.models import AuditEntry, Job, Queue
 from jobs.names import check_moment, check_name
@@ -245,9 +246,17 @@ def _operate_batch(
             entries.append(_entry(action, job, values, actor, reason))
             changed.append(job_id)
         AuditEntry.objects.bulk_create(entries)
+        _count(action, [rows[job_id] for job_id in changed])
         if changed:
             events.emit_on_commit(events.JobsOperated(action, actor_name(actor), tuple(changed)))
     report.changed += changed
+
+
+def _count(action: str, jobs: Sequence[Job]) -> None:
+    ended = [job for job in jobs if action == "discard" or (action == "cancel" and job.state in WAITING)]
+    count("state_cancelled", ((job.queue, job.task) for job in ended))
+    if action in {"retry", "edit"}:
+        count("revived", ((job.queue, job.task) for job in jobs))
 
 
 def _entry(action: str, job: Job, values: Mapping[str, Any], actor: Actor, reason: str) -> AuditEntry:

@@ -4,9 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, Q
-from django.db.models.functions import Now
-
 from jobs.models import Job, Queue
 from jobs.statements import ledger_transaction
 from jobs.states import JobState
@@ -51,22 +48,3 @@ def published_before(moment: datetime, limit: int) -> Sequence[Job]:
 def paused_queues() -> set[str]:
     """Return the names of all paused queues."""
     return set(Queue.objects.filter(paused_at__isnull=False).values_list("name", flat=True))
-
-
-def republish(ids: Sequence[UUID], claim: int) -> list[Ref]:
-    """Give claimed jobs that have not begun back as published rows, whose messages the caller sends at once."""
-    with ledger_transaction():
-        held = Q(id__in=ids, state=JobState.RUNNING, claim=claim, cancel_requested_at__isnull=True)
-        rows = list(
-            Job.objects.select_for_update()
-            .filter(held)
-            .values_list("id", "publish_seq", "queue", "priority", "task")
-        )
-        Job.objects.filter(held).update(
-            state=JobState.QUEUED,
-            claim=None,
-            claimed_at=None,
-            published_at=Now(),
-            publish_seq=F("publish_seq") + 1,
-        )
-    return [(job_id, seq + 1, queue, priority, task) for job_id, seq, queue, priority, task in rows]

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Case, F, Value, When
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from jobs import events
 from jobs.clock import DatabaseClock
+from jobs.lifecycle.counting import count
+from jobs.lifecycle.publishing import Ref
 from jobs.lifecycle.settle import settle
 from jobs.models import Job, Worker
 from jobs.models.worker import LIVING, WorkerState
@@ -33,18 +35,46 @@ class Remains:
 def release(job_ids: Sequence[UUID], claim: int) -> int:
     """Give claimed jobs that have not begun back to the queue, uncounted; return how many.
 
-    One with a cancel request becomes cancelled. The dispatcher publishes the others again.
+    The dispatcher publishes them again. One with a cancel request becomes cancelled.
     """
-    return Job.objects.filter(id__in=job_ids, state=JobState.RUNNING, claim=claim).update(
-        state=Case(
-            When(cancel_requested_at__isnull=False, then=Value(JobState.CANCELLED.value)),
-            default=Value(JobState.QUEUED.value),
-        ),
-        finished_at=Case(When(cancel_requested_at__isnull=False, then=Now()), default=None),
-        reason=Case(When(cancel_requested_at__isnull=False, then=Value("cancelled")), default=F("reason")),
-        claim=None,
-        claimed_at=None,
-    )
+    with ledger_transaction():
+        held = _held(job_ids, claim)
+        return _cancel_requested(held) + held.update(state=JobState.QUEUED, claim=None, claimed_at=None)
+
+
+def republish(job_ids: Sequence[UUID], claim: int) -> list[Ref]:
+    """Give claimed jobs that have not begun back as published rows, whose messages the caller sends at once.
+
+    One with a cancel request becomes cancelled.
+    """
+    with ledger_transaction():
+        held = _held(job_ids, claim)
+        _cancel_requested(held)
+        rows = list(held.order_by("id").values_list("id", "publish_seq", "queue", "priority", "task"))
+        held.update(
+            state=JobState.QUEUED,
+            claim=None,
+            claimed_at=None,
+            published_at=Now(),
+            publish_seq=F("publish_seq") + 1,
+        )
+    return [(job_id, seq + 1, queue, priority, task) for job_id, seq, queue, priority, task in rows]
+
+
+def _held(job_ids: Sequence[UUID], claim: int) -> QuerySet[Job]:
+    return Job.objects.filter(id__in=job_ids, state=JobState.RUNNING, claim=claim)
+
+
+def _cancel_requested(held: QuerySet[Job]) -> int:
+    """Cancel those whose cancellation was requested, and lock the others against new requests."""
+    rows = list(held.select_for_update().order_by("id").values_list("id", "queue", "task", "cancel_requested_at"))
+    requested = [(job_id, queue, task) for job_id, queue, task, at in rows if at is not None]
+    if requested:
+        held.filter(id__in=[row[0] for row in requested]).update(
+            state=JobState.CANCELLED, finished_at=Now(), reason="cancelled", claim=None, claimed_at=None
+        )
+        count("state_cancelled", (row[1:] for row in requested))
+    return len(requested)
 
 
 def lose_worker(
@@ -58,9 +88,9 @@ def lose_worker(
     """
     with ledger_transaction():
         Worker.objects.filter(id=worker_id, state__in=LIVING).update(state=state, ended_at=Now(), runs=[])
-    count = 0
+    found = 0
     while jobs := list(Job.objects.filter(worker=worker_id, state=JobState.RUNNING).order_by("id")[:_BATCH]):
-        count += len(jobs)
+        found += len(jobs)
         begun = [job for job in jobs if remains is None or job.id in remains]
         with ledger_transaction() as statements:
             clock = DatabaseClock.anchored(statements.present())
@@ -69,7 +99,12 @@ def lose_worker(
                 if job not in begun:
                     release([job.id], job.claim or 0)
     events.emit(events.WorkersChanged((worker_id,), str(state)))
-    return count
+    return found
+
+
+def leave(worker_id: str) -> None:
+    """End a worker in good order; should it hold claims, they go back uncounted."""
+    lose_worker(worker_id, remains={}, state=WorkerState.STOPPED)
 
 
 def _run(job: Job, clock: DatabaseClock, remains: Mapping[UUID, Remains] | None, *, is_alone: bool) -> Run:

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from jobs import events
 from jobs.models import Job, Worker
-from jobs.models.worker import LIVING, WorkerState
+from jobs.models.worker import WorkerState
 from jobs.statements import ledger_transaction
 from jobs.states import JobState
 
@@ -45,16 +43,13 @@ def stopping(worker_ids: Sequence[str]) -> None:
     Worker.objects.filter(id__in=worker_ids, state=WorkerState.ACTIVE).update(state=WorkerState.STOPPING)
 
 
-def leave(worker_id: str) -> None:
-    """Record that a worker ended in good order, with nothing claimed."""
-    with ledger_transaction():
-        Worker.objects.filter(id=worker_id, state__in=LIVING).update(
-            state=WorkerState.STOPPED, ended_at=Now(), runs=[]
-        )
-    events.emit(events.WorkersChanged((worker_id,), WorkerState.STOPPED))
-
-
 def record_progress(words: Mapping[UUID, tuple[int, dict[str, Any]]]) -> None:
     """Write how far running jobs are: by job, the claim and the latest word."""
     for job_id, (claim, word) in words.items():
         Job.objects.filter(id=job_id, state=JobState.RUNNING, claim=claim).update(progress=word)
+
+
+def claims_of(worker_id: str) -> dict[UUID, int]:
+    """Return the running jobs that the ledger assigns to a worker, with their claims."""
+    held = Job.objects.filter(worker=worker_id, state=JobState.RUNNING, claim__isnull=False)
+    return {job_id: claim or 0 for job_id, claim in held.values_list("id", "claim")}

@@ -15,9 +15,11 @@ CLAIMED = (
     " created_at, due_at, claimed_at, args, kwargs"
 )
 
-# A job may be claimed unless it has expired or its queue is paused.
+# A living worker may claim a queued job unless it has expired or its queue is paused.
 CLAIMABLE = (
-    "j.state = 'queued' AND (j.expires_at IS NULL OR j.expires_at > {now})"
+    # a worker that was given up while it was frozen finds out here
+    "EXISTS (SELECT 1 FROM jobs_worker w WHERE w.id = %s AND w.state IN ('active', 'stopping'))"
+    " AND j.state = 'queued' AND (j.expires_at IS NULL OR j.expires_at > {now})"
     " AND NOT EXISTS (SELECT 1 FROM jobs_queue q WHERE q.name = j.queue AND q.paused_at IS NOT NULL)"
 )
 

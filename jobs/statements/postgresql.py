@@ -14,7 +14,7 @@ _CLAIMABLE = CLAIMABLE.format(now=NOW)
 # neither wait for each other nor deadlock.
 _CLAIM = f"""
 WITH picked AS MATERIALIZED (
-    SELECT j.id FROM jobs_job j WHERE {{condition}} AND {_CLAIMABLE} {{order}} FOR UPDATE OF j SKIP LOCKED
+    SELECT j.id FROM jobs_job j WHERE {_CLAIMABLE} AND {{condition}} {{order}} FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE jobs_job AS job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
@@ -103,7 +103,7 @@ class PostgreSQLStatements(Statements):
 
     def _claim(self, condition: str, order: str, params: list[Any], claim: int, worker: str) -> list[JobRow]:
         sql = _CLAIM.format(condition=condition, order=order)
-        return [JobRow(*row) for row in self._rows(sql, [*params, claim, worker])]
+        return [JobRow(*row) for row in self._rows(sql, [worker, *params, claim, worker])]
 
     def settle(self, endings: Sequence[Ending]) -> dict[UUID, str]:
         # ordered by id, so that two statements over the same rows lock them in the same order

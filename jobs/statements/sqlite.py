@@ -17,7 +17,7 @@ _CLAIMABLE = CLAIMABLE.format(now=NOW)
 _CLAIM = f"""
 UPDATE jobs_job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
-WHERE id IN (SELECT j.id FROM jobs_job j WHERE {{condition}} AND {_CLAIMABLE} {{order}})
+WHERE id IN (SELECT j.id FROM jobs_job j WHERE {_CLAIMABLE} AND {{condition}} {{order}})
 RETURNING {CLAIMED}
 """
 
@@ -88,7 +88,7 @@ class SQLiteStatements(Statements):
         self, condition: str, params: list[Any], order: str, order_params: list[Any], claim: int, worker: str
     ) -> list[JobRow]:
         sql = _CLAIM.format(condition=condition, order=order)
-        rows = self._rows(sql, [claim, worker, *params, *order_params])
+        rows = self._rows(sql, [claim, worker, worker, *params, *order_params])
         moments = slice(8, 11)
         return [JobRow(UUID(r[0]), *r[1:8], *map(self.moment, r[moments]), *r[11:]) for r in rows]
 

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from jobs import executor
 from jobs.conf import get_settings
@@ -22,7 +23,7 @@ HOLD_SECONDS = 0.5
 """After giving jobs back, a worker whose threads are busy receives for its coroutines only after this time."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Begun:
     """A run in a slot; `thread_id` is 0 for a coroutine."""
 
@@ -45,7 +46,7 @@ class Desk:
         self._plain: deque[Callable[[], None]] = deque()
         self._begun: dict[int, Begun] = {}
         self._ended: list[Begun] = []
-        self._settling_count = 0
+        self._settling: list[Begun] = []
         self._idle_threads = 0
         self._coroutines = 0
         self._moved_seconds = 0.0
@@ -130,7 +131,7 @@ class Desk:
                     break
                 self.changed.wait(remaining)
             batch, self._ended = self._ended[:most], self._ended[most:]
-            self._settling_count = len(batch)
+            self._settling = batch
             return batch
 
     def settled(self, batch: list[Begun]) -> None:
@@ -138,7 +139,7 @@ class Desk:
         for begun in batch:
             self.board.remove(begun.index, begun.run.job_id)
         with self.changed:
-            self._settling_count = 0
+            self._settling = []
             self.changed.notify_all()
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -147,6 +148,12 @@ class Desk:
         """Return the runs in slots."""
         with self.changed:
             return list(self._begun.values())
+
+    def known_ids(self) -> set[UUID]:
+        """Return the jobs of all runs between claim and settlement."""
+        with self.changed:
+            begun = [*self._begun.values(), *self._ended, *self._settling]
+            return {run.job_id for run in (*self._sync, *self._async, *(item.run for item in begun))}
 
     def take_unstarted(self) -> list[Run]:
         """Take every run out that has not begun."""
@@ -169,7 +176,7 @@ class Desk:
     def is_empty(self) -> bool:
         """True if nothing is claimed, running or unsettled."""
         return not (
-            self._sync or self._async or self._plain or self._begun or self._ended or self._settling_count
+            self._sync or self._async or self._plain or self._begun or self._ended or self._settling
         )
 
     def room(self, are_async_tasks_known: bool, batch_size: int) -> int:

@@ -41,6 +41,8 @@ KILL_SECONDS = 6.0
 """How long after the grace of a shutdown a worker may take before it is killed."""
 CRASH_SECONDS = 5.0
 """A worker that dies younger than this has crashed at its start; the next one waits, longer each time."""
+RECYCLED = 3
+"""Exit code of a worker that has reached max_jobs."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -67,6 +69,7 @@ class Pool:
         self.stopped_seconds: float | None = None
         self._spawn_not_before = 0.0
         self._crash_count = 0
+        self._needs_successor = True  # in burst mode: a worker ended, but not for want of work
         self._beaten_seconds = self._cancels_seconds = 0.0
         self._is_ledger_up = True
 
@@ -83,7 +86,7 @@ class Pool:
             self._reap()
             self._kill_overdue()
             self._spawn_missing()
-            if not self.children and not self.unburied and (self.stopped_seconds is not None or self._is_done()):
+            if not self.children and self._may_end():
                 break
             self._keep_books()
             if select.select([wakeup], [], [], TICK_SECONDS)[0]:
@@ -100,20 +103,22 @@ class Pool:
             for child in self.children:
                 self._signal(child, signal.SIGTERM)
 
-    def _is_done(self) -> bool:
-        return self.options.is_burst and time.monotonic() >= self._spawn_not_before and self._crash_count == 0
+    def _may_end(self) -> bool:
+        if self.stopped_seconds is None:
+            return self.options.is_burst and not self.unburied and not self._needs_successor
+        # with the ledger away the dead cannot be buried: any scheduler will, after their silence
+        return not self.unburied or time.monotonic() > self._grace_end() + 2 * KILL_SECONDS
 
     # -- birth ---------------------------------------------------------------------------------------------------
 
     def _spawn_missing(self) -> None:
-        is_started = self._beaten_seconds > 0 or self.children
         if self.stopped_seconds is not None or time.monotonic() < self._spawn_not_before:
             return
-        if self.options.is_burst and is_started and self._crash_count == 0:
+        if self.options.is_burst and not self._needs_successor:
             return
         while len(self.children) < self.options.process_count:
             self.children.append(self._fork())
-        self._beaten_seconds = self._beaten_seconds or time.monotonic()
+        self._needs_successor = False
 
     def _fork(self) -> Child:
         worker_id, board = new_worker_id(), board_for(self.options)
@@ -132,8 +137,8 @@ class Pool:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
             for sibling in self.children:
                 sibling.board.close()
-            WorkerProcess(worker_id, self.name, self.options, board, parent_pid).run()
-            code = 0
+            is_recycled = WorkerProcess(worker_id, self.name, self.options, board, parent_pid).run()
+            code = RECYCLED if is_recycled else 0
         except BaseException:
             traceback.print_exc()
         finally:
@@ -152,11 +157,12 @@ class Pool:
 
     def _take_leave(self, child: Child, code: int) -> None:
         remains = self._remains(child)
-        if code == 0 and not remains:
+        self._needs_successor = code != 0
+        if code in (0, RECYCLED) and not remains:
             self._crash_count = 0
         else:
             is_crash = time.monotonic() - child.started_seconds < CRASH_SECONDS and not remains
-            self._crash_count = self._crash_count + 1 if is_crash else 1
+            self._crash_count = self._crash_count + 1 if is_crash else 0
             if is_crash:
                 delay = min(0.5 * 2**self._crash_count, 30.0)
                 self._spawn_not_before = time.monotonic() + delay

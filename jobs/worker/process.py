@@ -54,8 +54,11 @@ class WorkerProcess:
         self.settler = Settler(self.desk, worker_id, parent_pid, self.receiver.queues, self.stop)
         self._threads: list[threading.Thread] = []
 
-    def run(self) -> None:
-        """Work until stopped, out of work (burst) or out of runs (max_jobs); blocks the main thread."""
+    def run(self) -> bool:
+        """Work until stopped, out of work (burst) or out of runs (max_jobs); blocks the main thread.
+
+        Returns True in the last case: a successor should go on.
+        """
         signal.signal(signal.SIGTERM, lambda number, frame: self.stop(get_settings().shutdown_grace_seconds))
         self._enrol()
         slot = MainSlot(self.desk, self.averages, self._is_out_of_work)
@@ -69,6 +72,7 @@ class WorkerProcess:
             self.desk.coroutine_count = 0
         slot.run()
         self._finish()
+        return self._is_used_up()
 
     def stop(self, grace_seconds: float) -> None:
         """Receive nothing any more, give back what has not begun, and interrupt what runs after the grace.
@@ -80,9 +84,12 @@ class WorkerProcess:
             self.settler.grace_ends_seconds = time.monotonic() + grace_seconds
 
     def _is_out_of_work(self) -> bool:
-        if self.options.max_jobs and self.board.begun_count >= self.options.max_jobs:
+        if self._is_used_up():
             self.receiver.stop()
         return self.receiver.is_stopped and self.desk.is_empty and not self._is_receiving()
+
+    def _is_used_up(self) -> bool:
+        return 0 < self.options.max_jobs <= self.board.begun_count
 
     def _is_receiving(self) -> bool:
         # until this thread has ended, a batch may be on its way to the desk

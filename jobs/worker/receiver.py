@@ -72,7 +72,7 @@ class Receiver:
         if self._suspects and self._claim_suspect():
             return
         room = 0 if self._is_exclusive or self._suspects else self._room()
-        if not room:
+        if room <= 0:
             with self.desk.changed:
                 self.desk.changed.wait(0.02)
             return
@@ -180,7 +180,7 @@ class Receiver:
                 break
             cost += self.averages.cost_seconds(run.task, slots)
         self.desk.put(runs[:fitting])
-        give_back(runs[fitting:])
+        give_back(self.desk, runs[fitting:])
 
     def _ask_ledger(self, room: int) -> None:
         """Claim rows that no message announces; in burst mode stop when nothing is due any more."""
@@ -202,13 +202,20 @@ class Receiver:
             self.is_stopped = not due.is_anything_due(queues)
 
 
-def give_back(runs: Sequence[Run]) -> None:
-    """Return runs that have not begun: back to the head of their queues for any worker, uncounted."""
-    by_claim: dict[int, list[UUID]] = {}
+def give_back(desk: Desk, runs: Sequence[Run]) -> None:
+    """Return runs that have not begun to the head of their queues, for any worker, uncounted.
+
+    Raises: DatabaseError if the ledger is away; they are on the desk again then.
+    """
+    by_claim: dict[int, list[Run]] = {}
     for run in runs:
-        by_claim.setdefault(run.claim, []).append(run.job_id)
-    for claim, ids in by_claim.items():
-        refs = lifecycle.republish(ids, claim)
-        lifecycle.release(ids, claim)  # what has a cancel request
+        by_claim.setdefault(run.claim, []).append(run)
+    while by_claim:
+        claim, batch = by_claim.popitem()
+        try:
+            refs = lifecycle.republish([run.job_id for run in batch], claim)
+        except DatabaseError:
+            desk.put([*batch, *(run for rest in by_claim.values() for run in rest)])
+            raise
         if refs:
             dispatcher.send(refs, at_front=True)
