@@ -14,7 +14,7 @@ class JobsConfig(AppConfig):
     """The module through which models enqueue; see models/job.py."""
 
     def ready(self) -> None:
-        from jobs import checks, declared, dispatcher, enqueueing, groups, live
+        from jobs import checks, declared, dispatcher, enqueueing, groups, live, logs
         from jobs.definition import registry
 
         self.front_door = enqueueing
