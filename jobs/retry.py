@@ -9,7 +9,7 @@ from [0, base] spreads a burst of failures best.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Protocol
 
@@ -75,8 +75,11 @@ class _Backoff:
     """Exceptions that are not simply retried."""
 
     def __post_init__(self) -> None:
-        if self.max_seconds < 0 or (self.max_total_seconds is not None and self.max_total_seconds < 0):
-            raise ValueError("delays are given in seconds and are never negative")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, int | float) and not number >= 0 for number in numbers):  # NaN is refused too
+                raise ValueError(f"{item.name}: delays are given in seconds and are never negative")
 
     def base_seconds(self, failure_count: int) -> float | None:
         raise NotImplementedError
@@ -106,8 +109,10 @@ class Exponential(_Backoff):
     factor: float = 2.0
 
     def base_seconds(self, failure_count: int) -> float | None:
-        # 2.0 ** 1024 overflows; a delay that long is capped by max_seconds anyway
-        return self.first_seconds * self.factor ** min(failure_count - 1, 512)
+        try:
+            return float(self.first_seconds * float(self.factor) ** (failure_count - 1))
+        except OverflowError:
+            return self.max_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
