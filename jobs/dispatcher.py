@@ -21,7 +21,7 @@ from jobs.transports import Message, get_transport
 logger = logging.getLogger("jobs.dispatcher")
 
 FULL_SECONDS = 0.5
-"""How long a queue that was found full gets no direct messages from this process."""
+"""How long a queue that was found full gets no direct messages from this process, before one that probes it."""
 
 AWAY_SECONDS = 5.0
 """How long nothing is sent directly after the transport was away: an enqueue must not wait for each time-out."""
@@ -31,35 +31,41 @@ LOW_PRIORITY_SHARE = 0.1
 
 
 class _Rooms:
-    """What this process remembers of the queues' windows."""
+    """What this process remembers of the queues' windows; each publish tells the true depth."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._full_until: dict[str, float] = {}
         self._room: dict[str, int] = {}
+        self._closed_until: dict[str, float] = {}
 
     def take(self, queue: str) -> bool:
-        """Take one place in the window; False if it had none when it was last seen."""
+        """Take one place in the window; False if it has none as far as is known."""
         with self._lock:
-            if self._full_until.get(queue, 0.0) > time.monotonic():
+            now = time.monotonic()
+            closed_until = self._closed_until.get(queue, 0.0)
+            if closed_until > now:
                 return False
             room = self._room.get(queue, get_settings().window_messages)
-            self._room[queue] = room - 1
-            if room <= 0:
-                del self._room[queue]
-                self._full_until[queue] = time.monotonic() + FULL_SECONDS
-            return room > 0
+            if room > 0:
+                self._room[queue] = room - 1
+                return True
+            self._closed_until[queue] = now + FULL_SECONDS
+            return closed_until > 0.0  # a single message as a probe: its reply tells how much room there is
 
     def close(self, queues: Iterable[str]) -> None:
-        """Send nothing directly to these queues for a while."""
+        """Send nothing directly to these queues for a while, then a probe."""
         with self._lock:
             for queue in queues:
-                self._full_until[queue] = time.monotonic() + AWAY_SECONDS
+                self._room[queue] = 0
+                self._closed_until[queue] = time.monotonic() + AWAY_SECONDS
 
     def learn(self, depths: dict[str, int]) -> None:
+        """Take the depths in that a publish has reported."""
         with self._lock:
             for queue, depth in depths.items():
                 self._room[queue] = get_settings().window_messages - depth
+                if self._room[queue] > 0:
+                    self._closed_until.pop(queue, None)
 
 
 _rooms = _Rooms()
