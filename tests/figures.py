@@ -34,13 +34,19 @@ def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
     yield measured
     if not measured.values:
         return
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:
-        words = ", ".join(f"{name} {value}" for name, value in measured.values.items())
-        terminal.write_line(f"\n  {request.node.name} [{run_directory.ledger()}]: {words}")
+    words = ", ".join(f"{name} {value}" for name, value in measured.values.items())
+    _say(request.config, f"{request.node.name} [{run_directory.ledger()}]: {words}")
     path = os.environ.get("QUEUEHUB_ACCEPTANCE_REPORT")
     if path:
         _merge(Path(path), request.node.nodeid, measured.values)
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if terminal is not None and capture is not None:
+        with capture.global_and_fixture_disabled():
+            terminal.write_line(f"\n  {text}")
 
 
 def _merge(path: Path, test: str, values: dict[str, Figure]) -> None:
