@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
+from django.db import Error as DatabaseError
+
 from jobs import declared, dispatcher, lifecycle, reconciler, schedules, statistics
 from jobs.lease import Lease
 from jobs.lifecycle.due import expire, promote_due
@@ -62,12 +64,10 @@ class Step:
         """Wait longer after each failure; say it once for each kind of error."""
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
         if kind != self.last_error:
-            logger.error(
-                "%s: %s: %s; will be tried again", self.name, kind, error, exc_info=not _is_outage(error)
-            )
+            logger.error("%s: %s: %s; will be tried again", self.name, kind, error, exc_info=not _is_outage(error))
         self.failure_count, self.last_error = self.failure_count + 1, kind
         self.next_at = time.monotonic() + min(0.25 * 2 ** min(self.failure_count, 10), MAX_BACKOFF_SECONDS)
-        if lifecycle.is_ledger_away(error):
+        if isinstance(error, DatabaseError):  # the connection may be what is broken
             lifecycle.drop_connection()
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from django.db import Error
+from django.db import Error, transaction
 from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce, Concat, Now
 
@@ -19,8 +19,8 @@ from jobs.lifecycle.settle import is_ledger_away
 from jobs.models import AuditEntry, Job, Schedule, ScheduleRun
 from jobs.models.schedule import Misfire
 from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_name
-from jobs.statements import ledger_transaction
 from jobs.timetable import check_timing, next_firing
+from jobs.transactions import bounded_transaction
 
 logger = logging.getLogger("jobs.schedules")
 
@@ -107,7 +107,7 @@ def _timing_of(schedule: Schedule) -> str:
 
 def _take_turn(schedule_id: int) -> bool:
     """Fire, skip or plan one schedule; tell whether a job was enqueued."""
-    with ledger_transaction() as statements:
+    with bounded_transaction() as statements:
         now = statements.present()
         locked = _rows().select_for_update(skip_locked=True)
         schedule = locked.filter(id=schedule_id, is_enabled=True).first()
@@ -128,17 +128,13 @@ def _is_wanted(schedule: Schedule, due_at: datetime, now: datetime) -> bool:
     if schedule.misfire == Misfire.SKIP and (now - due_at).total_seconds() > MISFIRE_GRACE_SECONDS:
         logger.info("schedule %s skips the missed time %s", schedule.name, due_at.isoformat())
         return False
-    return (
-        not ScheduleRun.objects.using(get_settings().database)
-        .filter(schedule=schedule, due_at=due_at)
-        .exists()
-    )
+    return not ScheduleRun.objects.using(get_settings().database).filter(schedule=schedule, due_at=due_at).exists()
 
 
 def _fire(schedule: Schedule, due_at: datetime) -> bool:
     try:
         check_timing(schedule.cron, schedule.every_seconds, schedule.timezone)
-        with ledger_transaction():  # a savepoint: a refusal undoes the job, not the plan
+        with transaction.atomic(using=get_settings().database):  # a savepoint: a refusal undoes the job, not the plan
             job = enqueue_from(schedule, due_at)
             runs = ScheduleRun.objects.using(get_settings().database)
             runs.create(schedule=schedule, due_at=due_at, job_id=job.id)

@@ -16,7 +16,7 @@ from jobs.conf import get_settings
 from jobs.histograms import Histogram, add_counts, add_histograms
 from jobs.models import Statistic
 from jobs.models.statistic import Period
-from jobs.statements import ledger_transaction
+from jobs.transactions import bounded_transaction
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOLD_BATCH = 2000
@@ -52,7 +52,7 @@ def fold(limit: int = FOLD_BATCH) -> int:
     Several processes may fold at once: each takes rows that no other holds.
     """
     database = get_settings().database
-    with ledger_transaction():
+    with bounded_transaction():
         raw = Statistic.objects.using(database).filter(period=Period.RAW).order_by("id")
         rows = list(raw.select_for_update(skip_locked=True)[:limit])
         if not rows:
@@ -73,9 +73,7 @@ def _add_to_folded(sums: dict[Key, Figures], database: str) -> None:
         ignore_conflicts=True,
     )
     wanted = Q(period=Period.MINUTE, minute_at__in={key[1] for key in keys}) | Q(period=Period.TOTAL)
-    rows = folded.filter(wanted, queue__in={key[2] for key in keys}).order_by(
-        "period", "minute_at", "queue", "task"
-    )
+    rows = folded.filter(wanted, queue__in={key[2] for key in keys}).order_by("period", "minute_at", "queue", "task")
     changed = []
     for row in rows.select_for_update():
         extra = sums.get((row.period, row.minute_at, row.queue, row.task))

@@ -8,8 +8,10 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from jobs import reconciler
 from jobs.definition import registry
 from jobs.models import Job
+from jobs.reconciler import Reconciler
 from jobs.states import FINAL, JobState
 from jobs.transports import get_transport
 from jobs.transports.memory import MemoryTransport
@@ -48,3 +50,29 @@ def add_job(db: None) -> Callable[..., Job]:
 def ago(seconds: float) -> Any:
     """Return the database's time `seconds` ago; negative seconds lie ahead."""
     return Now() - timedelta(seconds=seconds)
+
+
+class Clock:
+    """The monotonic clock of a reconciler, moved by the test."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(reconciler, "time", made)
+    return made
+
+
+def watch(watcher: Reconciler, clock: Clock, seconds: float, step: float = 2) -> int:
+    """Let the reconciler make its rounds for so long; return how many workers it ended."""
+    count = 0
+    for _ in range(int(seconds / step)):
+        clock.seconds += step
+        count += watcher.repair_workers()
+    return count

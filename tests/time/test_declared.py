@@ -38,7 +38,7 @@ def test_a_declared_schedule_becomes_a_row_and_follows_its_declaration(declare: 
 def test_syncing_twice_changes_nothing(declare: Any, django_assert_max_num_queries: Any) -> None:
     declare(nightly={"task": TICK, "every_seconds": 60})
     before = Schedule.objects.values().get()
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         sync_declared()
     assert Schedule.objects.values().get() == before
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import dispatcher, reconciler
+from jobs import dispatcher
 from jobs.conf import get_settings
 from jobs.errors import TransportUnavailable
 from jobs.host import host_identity, is_same_process, process_started_at
@@ -18,41 +18,15 @@ from jobs.reconciler import Reconciler, delete_old_workers, repair_messages
 from jobs.transports import Message
 from jobs.transports.memory import MemoryTransport
 from tests.support import eventually
-from tests.time.conftest import ago
+from tests.time.conftest import Clock, ago, watch
 
 AddJob = Callable[..., Job]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_transport")]
 
 
-class Clock:
-    """The monotonic clock of a reconciler, moved by the test."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(reconciler, "time", made)
-    return made
-
-
 def add_worker(name: str = "w", **columns: Any) -> Worker:
     values = {"pool": "p", "node": "elsewhere", "host": "elsewhere", "pid": 1}
     return Worker.objects.create(id=name, **{**values, **columns})
-
-
-def watch(watcher: Reconciler, clock: Clock, seconds: float, step: float = 2) -> int:
-    """Let the reconciler make its rounds for so long; return how many workers it ended."""
-    count = 0
-    for _ in range(int(seconds / step)):
-        clock.seconds += step
-        count += watcher.repair_workers()
-    return count
 
 
 def test_a_silent_worker_is_lost_and_its_jobs_go_on(add_job: AddJob, clock: Clock) -> None:

@@ -2,14 +2,16 @@
 
 import logging
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from threading import Event
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jobs.errors import TransportUnavailable
@@ -176,6 +178,24 @@ def test_a_scheduler_that_is_asked_to_end_hands_over_at_once(
     assert time.monotonic() - ended_at < 7
 
 
+def freeze(process: Running) -> None:
+    """Stop the process at a moment when it does not hold SQLite's only lock, on which all would have to wait."""
+
+    def has_stopped_without_the_lock() -> bool:
+        process.send(signal.SIGSTOP)
+        if connection.vendor != "sqlite":
+            return True
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as probe:
+            try:
+                probe.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                process.send(signal.SIGCONT)
+                return False
+            return True
+
+    eventually(has_stopped_without_the_lock)
+
+
 def test_a_frozen_leader_that_thaws_fires_nothing_twice(
     scheduler_process: Callable[[str], Running], settings: Any
 ) -> None:
@@ -183,7 +203,7 @@ def test_a_frozen_leader_that_thaws_fires_nothing_twice(
     first = scheduler_process("one")
     eventually(lambda: leader() == "one", 20)
     scheduler_process("two")
-    first.send(signal.SIGSTOP)
+    freeze(first)
     eventually(lambda: leader() == "two", 15)
     first.send(signal.SIGCONT)
     count = ScheduleRun.objects.count()
