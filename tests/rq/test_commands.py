@@ -181,3 +181,11 @@ def test_rqworker_survives_a_flushed_and_a_damaged_redis(manage: Manage, redis_c
         redis_client.flushall()
         finished(succeeded=20 * (round_number + 1))
     assert running.stop() == 0
+
+
+def test_rqworker_runs_jobs_while_redis_is_away(manage: Manage, tmp_path: Path) -> None:
+    for number in range(20):
+        tasks.add.enqueue(number)
+    running = manage("rqworker", "--burst", env={"REDIS_URL": f"unix://{tmp_path}/nobody.sock"})
+    assert running.wait(60) == 0
+    assert states() == {"succeeded": 20}
