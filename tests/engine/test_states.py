@@ -24,8 +24,8 @@ def test_every_state_says_where_it_may_go() -> None:
 
 
 def test_states_are_either_final_or_unfinished() -> None:
-    assert FINAL | UNFINISHED == set(JobState)
-    assert UNFINISHED - WAITING == {JobState.RUNNING}
+    assert set(JobState) == FINAL | UNFINISHED
+    assert {JobState.RUNNING} == UNFINISHED - WAITING
 
 
 def test_only_a_claim_leads_to_running_and_only_a_run_to_success() -> None:
