@@ -3,13 +3,11 @@
 import threading
 from collections.abc import Callable
 
-import django_rq
 from redis.exceptions import RedisError
 
+from jobs.live import CHANNEL
 from jobs.transports import get_transport
 from jobs.transports.rq import RQTransport
-
-CHANNEL = "queuehub:events"
 
 POLL_SECONDS = 0.5
 """How long it takes at most to notice that the feed shall stop."""
@@ -31,16 +29,17 @@ class Feed(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        if not isinstance(get_transport(), RQTransport):
+        transport = get_transport()
+        if not isinstance(transport, RQTransport):
             return
         while not self._stopping.is_set():
             try:
-                self._listen()
+                self._listen(transport)
             except (RedisError, OSError):
                 self._stopping.wait(PAUSE_SECONDS)
 
-    def _listen(self) -> None:
-        with django_rq.get_connection("default").pubsub(ignore_subscribe_messages=True) as channel:
+    def _listen(self, transport: RQTransport) -> None:
+        with transport.client().pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(CHANNEL)
             while not self._stopping.is_set():
                 if channel.get_message(timeout=POLL_SECONDS) is not None and not self._stopping.is_set():

@@ -12,11 +12,11 @@ from typing import Any
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 
 from jobs.conf import get_settings
-from jobs.filters import StateIn
+from jobs.filters import INDEXED_UNFINISHED, StateIn
 from jobs.models import Attempt, Job, Queue, SchedulerLease, Statistic, Worker
 from jobs.models.statistic import Period
 from jobs.statements import ledger
-from jobs.states import FINAL, UNFINISHED, JobState
+from jobs.states import FINAL, JobState
 
 CAP = 10_000
 """Counts of final jobs stop here; pages show "10,000+"."""
@@ -49,24 +49,28 @@ def present() -> datetime:
 
 def unfinished_counts() -> list[StateCount]:
     """Count unfinished jobs by queue and state, in one statement."""
-    rows = (
+    first, *others = [
         _jobs()
-        .filter(StateIn(UNFINISHED))
+        .filter(StateIn(states))
         .order_by()
         .values_list("queue", "state")
         .annotate(count=Count("pk"), oldest=Min("due_at"))
-    )
+        for states in INDEXED_UNFINISHED
+    ]
+    rows = first.union(*others, all=True)
     return [StateCount(*row) for row in rows]
 
 
 def job_counts() -> list[JobCount]:
     """Count all jobs but the succeeded ones by queue, task and state."""
-    kept = _jobs().filter(StateIn(FINAL), state__in=[JobState.CANCELLED, JobState.DEAD])
-    counts = []
-    for part in (_jobs().filter(StateIn(UNFINISHED)), kept):
-        rows = part.order_by().values_list("queue", "task", "state").annotate(count=Count("pk"))
-        counts += [JobCount(*row) for row in rows]
-    return counts
+    first, *others = [
+        part.order_by().values_list("queue", "task", "state").annotate(count=Count("pk"))
+        for part in (
+            _jobs().filter(StateIn(FINAL), state__in=[JobState.CANCELLED, JobState.DEAD]),
+            *(_jobs().filter(StateIn(states)) for states in INDEXED_UNFINISHED),
+        )
+    ]
+    return [JobCount(*row) for row in first.union(*others, all=True)]
 
 
 def dead_count() -> int:

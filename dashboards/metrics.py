@@ -121,9 +121,7 @@ def _queue_jobs(counts: Iterable[figures.JobCount]) -> Metric:
 
 
 def _dead_letters(counts: Iterable[figures.JobCount]) -> Metric:
-    family = GaugeMetricFamily(
-        "queuehub_dead_letters", "Jobs that wait for an operator.", labels=["queue", "task"]
-    )
+    family = GaugeMetricFamily("queuehub_dead_letters", "Jobs that wait for an operator.", labels=["queue", "task"])
     labels = task_labels()
     sums: Counter[tuple[str, str]] = Counter()
     for row in counts:
@@ -139,9 +137,7 @@ def _gauge(name: str, documentation: str, value: bool) -> Metric:
 
 
 def _build_info() -> Metric:
-    family = GaugeMetricFamily(
-        "queuehub_build_info", "Versions, as labels.", labels=["version", "python", "django"]
-    )
+    family = GaugeMetricFamily("queuehub_build_info", "Versions, as labels.", labels=["version", "python", "django"])
     family.add_metric([_version(), platform.python_version(), django.get_version()], 1)
     return family
 

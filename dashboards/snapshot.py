@@ -92,9 +92,7 @@ def _content() -> dict[str, Any]:
         "queues": _queues(now, counts, figures.queues(), workers),
         "workers": [_worker(now, worker, silent_after) for worker in workers],
         "dead_letters": figures.latest_dead(DEAD_LETTER_LIMIT),
-        "throughput": [
-            _minute(first_minute + timedelta(minutes=index), minutes) for index in range(HISTORY_MINUTES)
-        ],
+        "throughput": [_minute(first_minute + timedelta(minutes=index), minutes) for index in range(HISTORY_MINUTES)],
     }
 
 

@@ -8,6 +8,13 @@ from django.db.models import Func
 
 from jobs.states import JobState
 
+INDEXED_UNFINISHED = (
+    (JobState.QUEUED,),
+    (JobState.RUNNING,),
+    (JobState.RETRYING, JobState.SCHEDULED),
+)
+"""The unfinished states, grouped as the partial indexes are; `blocked` is reserved and has none."""
+
 
 class StateIn(Func):
     """`state IN (…)` with the states written out, in the order that the partial indexes have.
@@ -19,5 +26,7 @@ class StateIn(Func):
     output_field = models.BooleanField()
 
     def __init__(self, states: Iterable[JobState | str], **extra: Any) -> None:
-        names = ", ".join(f"'{JobState(state).value}'" for state in sorted(states))
-        super().__init__("state", states=names, **extra)
+        names = [f"'{JobState(state).value}'" for state in sorted(states)]
+        if len(names) == 1:
+            extra["template"] = "%(expressions)s = %(states)s"
+        super().__init__("state", states=", ".join(names), **extra)
