@@ -1,0 +1,101 @@
+"""The overview and a repair in the admin, in a real browser against real processes."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from jobs.models import AuditEntry
+from tests.factories import fresh, make_job
+from tests.support import Processes, eventually
+
+pytestmark = pytest.mark.slow
+
+FAIL = "tests.tasks.fail"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+
+
+@pytest.fixture
+def signed_in(web_server: str, operator: User, browser: Chrome) -> Iterator[Chrome]:
+    """A browser in which the operator has logged in and looks at the overview."""
+    browser.get(f"{web_server}/")
+    assert "/admin/login/" in browser.current_url
+    browser.find_element(By.NAME, "username").send_keys("operator")
+    browser.find_element(By.NAME, "password").send_keys("operator")
+    press(browser, "[type=submit]")
+    wait_for(browser, "#live[data-state=live]")
+    yield browser
+    complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert not [text for text in complaints if "favicon" not in text and "WebSocket" not in text]
+
+
+def press(browser: Chrome, selector: str) -> None:
+    browser.find_element(By.CSS_SELECTOR, selector).click()
+
+
+def wait_for(browser: Chrome, selector: str) -> None:
+    WebDriverWait(browser, 15).until(lambda page: page.find_elements(By.CSS_SELECTOR, selector))
+
+
+def figure(browser: Chrome, name: str) -> str:
+    return browser.find_element(By.CSS_SELECTOR, f"[data-figure={name}] dd").text
+
+
+def test_counts_change_live_without_a_reload(signed_in: Chrome) -> None:
+    signed_in.execute_script("window.isSamePage = true")
+    assert figure(signed_in, "queued") == "0"
+    for _ in range(3):
+        make_job("queued", task=FAIL)
+    eventually(lambda: figure(signed_in, "queued") == "3", message="the count did not change")
+    make_job("dead", task=FAIL)
+    eventually(lambda: figure(signed_in, "dead") == "1")
+    eventually(lambda: FAIL in signed_in.find_element(By.ID, "letters").text)
+    assert signed_in.execute_script("return window.isSamePage") is True
+
+
+def test_hostile_texts_stay_texts(signed_in: Chrome) -> None:
+    dead = make_job("dead", task=FAIL)
+    dead.attempts.update(message=HOSTILE, exception_class=HOSTILE)
+    eventually(lambda: HOSTILE in signed_in.find_element(By.ID, "letters").text)
+    assert not signed_in.find_elements(By.CSS_SELECTOR, "#letters img")
+    signed_in.refresh()
+    wait_for(signed_in, "#live[data-state=live]")
+    assert signed_in.title == "Overview · QueueHub"
+
+
+def test_a_lost_server_shows_since_when_the_figures_are_stale(signed_in: Chrome, processes: Processes) -> None:
+    processes.kill()
+    wait_for(signed_in, "#live[data-state=stale]")
+    assert "Stale since" in signed_in.find_element(By.ID, "live-text").text
+    signed_in.get_log("browser")  # the failed attempts to connect
+
+
+def test_a_dead_letter_is_retried_from_the_overview(signed_in: Chrome) -> None:
+    dead = make_job("dead", task=FAIL, args=["no luck"])
+    eventually(lambda: FAIL in signed_in.find_element(By.ID, "letters").text)
+    press(signed_in, "#letters a")
+    wait_for(signed_in, "#attempts")
+    assert "ValueError" in signed_in.find_element(By.ID, "attempts").text
+    signed_in.find_element(By.XPATH, "//ul[@class='object-tools']//button[text()='Retry']").click()
+    wait_for(signed_in, "[name=reason]")
+    signed_in.find_element(By.NAME, "reason").send_keys("provider is back")
+    press(signed_in, "input[value=Retry]")
+    wait_for(signed_in, ".messagelist .success")
+    assert "1 dead letter retried." in signed_in.find_element(By.CSS_SELECTOR, ".messagelist").text
+    assert fresh(dead).state == "queued"
+    assert AuditEntry.objects.get().reason == "provider is back"
+
+
+def test_the_overview_fits_a_telephone(signed_in: Chrome) -> None:
+    make_job("dead", task=FAIL, queue="a-queue-with-a-rather-long-name")
+    make_job("queued", task=FAIL, queue="a-queue-with-a-rather-long-name")
+    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    signed_in.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        eventually(lambda: "rather-long" in signed_in.find_element(By.ID, "queues").text)
+        assert signed_in.execute_script("return document.documentElement.scrollWidth") <= 380
+    finally:
+        signed_in.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
