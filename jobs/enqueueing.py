@@ -5,6 +5,7 @@ After the commit the dispatcher sends the messages of the rows that were inserte
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db.models.expressions import DatabaseDefault
@@ -101,6 +102,9 @@ _TEXTS = {"correlation_id": 128, "tenant": 128, "subject": 255, "enqueued_by": 1
 def _complete(job: Job) -> None:
     if not job._state.adding:
         raise InvalidJob("id", f"job {job.id} is in the ledger already.", "Enqueue a new one.")
+    job.id = _uuid(job.id)
+    if not _given(job.due_at):
+        job.due_at = Job._meta.get_field("due_at").get_default()
     task = resolve(job.task)
     job.task = task.module_path
     if isinstance(job.args, tuple):
@@ -114,6 +118,15 @@ def _complete(job: Job) -> None:
         job.timeout_seconds = task.limit_seconds
     # a time that the caller gave is compared by the database's clock only: the scheduler moves the job on
     job.state = JobState.SCHEDULED if _given(job.due_at) else JobState.QUEUED
+
+
+def _uuid(value: Any) -> UUID:
+    if value is None or isinstance(value, UUID):
+        return value or uuid7()
+    try:
+        return UUID(str(value))
+    except ValueError:
+        raise InvalidJob("id", f"{value!r:.160} is not a UUID.", "Leave id out to get a fresh one.") from None
 
 
 def _given(moment: Any) -> bool:
