@@ -25,6 +25,7 @@ def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
 ) -> None:
     first = pool("a", processes=2)
     frozen = set(Worker.objects.living().values_list("id", flat=True))
+    pids = list(Worker.objects.living().values_list("pid", flat=True))
     # long enough to be in mid-run, short enough that the thawed runs end and want to be recorded
     slow = [tasks.work.enqueue(journal.path, f"slow-{number}", 3) for number in range(2)]
     eventually(lambda: journal.run_count() == 2, 30)
@@ -40,9 +41,12 @@ def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
     all_finished(60, succeeded=len(slow) + len(quick))
     rescued_seconds = time.monotonic() - frozen_at
     eventually(lambda: time.monotonic() - frozen_at >= FROZEN_SECONDS, FROZEN_SECONDS + 1)
+    # the workers first: they want to record their runs before their parent learns that they were given up
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: len(journal.lines("ended")) == 4, 30, "the thawed runs did not end")
     os.killpg(first.pid, signal.SIGCONT)
     thawed_at = time.monotonic()
-    eventually(lambda: len(journal.lines("ended")) == 4, 30, "the thawed runs did not end")
     second.stop(30)
     # the thawed pool has new workers, and they work
     replaced = Worker.objects.living().filter(node="a").exclude(id__in=frozen)
@@ -60,3 +64,28 @@ def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
     assert all(count == 1 for key, count in journal.runs().items() if not key.startswith("slow"))
     assert accepted_twice() == 0
     assert set(Worker.objects.filter(id__in=frozen).values_list("state", flat=True)) == {"lost"}
+
+
+def test_a_worker_that_was_given_up_claims_nothing_that_is_lost_with_it(
+    pool: Start, scheduler: Start, journal: Journal, figures: Figures
+) -> None:
+    first = pool("a")
+    given_up = Worker.objects.living().get()
+    running = scheduler("b")
+    os.killpg(first.pid, signal.SIGSTOP)
+    eventually(lambda: Worker.objects.get(id=given_up.id).state == "lost", 60, "the silence was not noticed")
+    jobs = Job.objects.enqueue_many(tasks.hang_once, [(journal.path, f"job-{n}") for n in range(5)])
+    os.kill(given_up.pid, signal.SIGCONT)
+    second = pool("b", processes=2)
+    eventually(lambda: journal.run_count() >= 2, 30)
+    first.kill()
+    second.kill()
+    running.kill()
+    # whoever had taken them is gone: another node runs them
+    pool("c")
+    scheduler("c")
+    begun_at = time.monotonic()
+    all_finished(90, succeeded=len(jobs))
+    figures.add(rescued_seconds=time.monotonic() - begun_at)
+    assert accepted_twice() == 0
+    assert not Job.objects.filter(failure_count__gt=0).exists()
