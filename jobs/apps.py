@@ -14,11 +14,12 @@ class JobsConfig(AppConfig):
     """The module through which models enqueue; see models/job.py."""
 
     def ready(self) -> None:
-        from jobs import checks, declared, dispatcher, enqueueing, groups, live, logs
+        from jobs import checks, declared, dispatcher, enqueueing, groups, known_queues, live, logs
         from jobs.definition import registry
 
         self.front_door = enqueueing
         dispatcher.listen()
+        known_queues.listen()
         live.listen()
         logs.listen()
         checks.register()
