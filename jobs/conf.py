@@ -123,6 +123,8 @@ def read(raw: Mapping[str, Any]) -> Settings:
 
     Raises: ImproperlyConfigured, naming every unknown key and every bad value at once.
     """
+    if not isinstance(raw, Mapping):
+        raise ImproperlyConfigured(f"QUEUEHUB must be a dict, not {raw!r:.80}")
     known = {item.name.upper(): item.name for item in fields(Settings)}
     problems = [f"unknown key {key!r}; known are {', '.join(sorted(known))}" for key in raw if key not in known]
     values = {known[key]: _coerced(known[key], value) for key, value in raw.items() if key in known}
@@ -176,9 +178,25 @@ ZERO_MEANS_OFF = {
 def get_settings() -> Settings:
     """Return the settings of this process, read once.
 
-    Raises: ImproperlyConfigured.
+    What cannot be read is left at its default here, so that `manage.py check`, which every command runs first, can
+    say what is wrong; servers that run no checks call `read` at their start.
     """
-    return read(getattr(django_settings, "QUEUEHUB", {}))
+    raw = getattr(django_settings, "QUEUEHUB", {})
+    try:
+        return read(raw)
+    except (ImproperlyConfigured, TypeError):
+        return _readable(raw if isinstance(raw, Mapping) else {})
+
+
+def _readable(raw: Mapping[str, Any]) -> Settings:
+    good: dict[str, Any] = {}
+    for key, value in raw.items():
+        try:
+            read({**good, key: value})
+        except (ImproperlyConfigured, TypeError):
+            continue
+        good[key] = value
+    return read(good)
 
 
 def _forget(*, setting: str, **_: Any) -> None:

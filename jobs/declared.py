@@ -16,7 +16,7 @@ from jobs.conf import get_settings
 from jobs.errors import InvalidJob
 from jobs.models import Schedule
 from jobs.schedules import check_schedule
-from jobs.transactions import bounded_transaction
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 
 logger = logging.getLogger("jobs.schedules")
 
@@ -65,7 +65,7 @@ def sync_declared() -> None:
             wanted[name] = read_declared(name, declaration)
         except InvalidJob as error:
             logger.error("QUEUEHUB['SCHEDULES'][%r] is left out: %s", name, error)
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         rows = Schedule.objects.using(settings.database)
         new = [Schedule(name=name, declared=columns, **columns) for name, columns in sorted(wanted.items())]
         rows.bulk_create(new, ignore_conflicts=True)

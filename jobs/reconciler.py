@@ -19,8 +19,8 @@ from jobs.host import host_identity, is_same_process
 from jobs.lease import LEASE_NAME
 from jobs.models import Job, SchedulerLease, Worker
 from jobs.models.worker import WorkerState
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.states import JobState
-from jobs.transactions import bounded_transaction
 from jobs.transports import Message, Transport, get_transport
 
 logger = logging.getLogger("jobs.reconciler")
@@ -56,7 +56,7 @@ class Reconciler:
         failure = None
         for worker_id, reason in gone.items():
             try:
-                with bounded_transaction():
+                with ledger_transaction(LOCK_SECONDS):
                     count = lifecycle.lose_worker(worker_id)
             except DatabaseError as error:  # one whose rows are locked must not keep the others waiting
                 failure = error
@@ -143,7 +143,7 @@ def _repair_queue(transport: Transport, queue: str) -> int:
         missing = _surplus(transport, queue)
     if not missing:
         return 0
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         # not the rows that somebody is claiming, or holds in a transaction that got stuck
         free = Job.objects.using(get_settings().database).select_for_update(skip_locked=True).order_by()
         ids = set(free.filter(id__in=[job_id for job_id, _ in missing]).values_list("id", flat=True))

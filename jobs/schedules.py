@@ -19,8 +19,8 @@ from jobs.lifecycle.settle import is_ledger_away
 from jobs.models import AuditEntry, Job, Schedule, ScheduleRun
 from jobs.models.schedule import Misfire
 from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_name
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.timetable import check_timing, next_firing
-from jobs.transactions import bounded_transaction
 
 logger = logging.getLogger("jobs.schedules")
 
@@ -107,7 +107,7 @@ def _timing_of(schedule: Schedule) -> str:
 
 def _take_turn(schedule_id: int) -> bool:
     """Fire, skip or plan one schedule; tell whether a job was enqueued."""
-    with bounded_transaction() as statements:
+    with ledger_transaction(LOCK_SECONDS) as statements:
         now = statements.present()
         locked = _rows().select_for_update(skip_locked=True)
         schedule = locked.filter(id=schedule_id, is_enabled=True).first()

@@ -16,7 +16,7 @@ from jobs.conf import get_settings
 from jobs.histograms import Histogram, add_counts, add_histograms
 from jobs.models import Statistic
 from jobs.models.statistic import Period
-from jobs.transactions import bounded_transaction
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FOLD_BATCH = 2000
@@ -52,7 +52,7 @@ def fold(limit: int = FOLD_BATCH) -> int:
     Several processes may fold at once: each takes rows that no other holds.
     """
     database = get_settings().database
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         raw = Statistic.objects.using(database).filter(period=Period.RAW).order_by("id")
         rows = list(raw.select_for_update(skip_locked=True)[:limit])
         if not rows:

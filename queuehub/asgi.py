@@ -18,7 +18,12 @@ os.environ.setdefault("QUEUEHUB_DATABASE_POOL_SIZE", "16")
 pages = get_asgi_application()
 
 # Only now: consumers import models, and these need the application above.
+from django.conf import settings  # noqa: E402
+
 from dashboards.routing import websocket_urlpatterns  # noqa: E402
+from jobs import conf  # noqa: E402
+
+conf.read(getattr(settings, "QUEUEHUB", {}))  # a server runs no system checks: fail loudly here
 
 application = ProtocolTypeRouter(
     {

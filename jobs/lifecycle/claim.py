@@ -9,7 +9,7 @@ from jobs import events
 from jobs.clock import DatabaseClock
 from jobs.models import Job
 from jobs.runs import Run
-from jobs.statements import JobRow, ledger, ledger_transaction
+from jobs.statements import JobRow, ledger, ledger_statement
 from jobs.states import JobState
 
 STALE_SECONDS = 1.0
@@ -29,7 +29,7 @@ def claim(
     A job that has been lost before is claimed only with `is_alone`, so that it takes no others with it.
     """
     token = new_claim()
-    with ledger_transaction() as statements:
+    with ledger_statement() as statements:
         rows = statements.claim(ids, token, worker, queues, is_alone)
     return _runs(rows, token, worker)
 
@@ -43,7 +43,7 @@ def claim_waiting(
     """
     token = new_claim()
     for queue in queues:
-        with ledger_transaction() as statements:
+        with ledger_statement() as statements:
             rows = statements.claim_waiting(queue, limit, token, worker, is_suspect)
         if rows:
             return _runs(rows, token, worker)
@@ -55,7 +55,7 @@ def claim_stale(
 ) -> list[Run]:
     """Claim jobs whose message seems lost; for a worker that has found the transport empty or away."""
     token = new_claim()
-    with ledger_transaction() as statements:
+    with ledger_statement() as statements:
         rows = statements.claim_stale(queues, limit, token, worker, older_than_seconds)
     return _runs(rows, token, worker)
 

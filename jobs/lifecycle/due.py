@@ -8,8 +8,8 @@ from jobs.conf import get_settings
 from jobs.events import Change, JobsSettled, emit_on_commit
 from jobs.lifecycle.counting import count as tally
 from jobs.models import Job, Queue
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.states import WAITING, JobState
-from jobs.transactions import bounded_transaction
 
 DELAYED = (JobState.SCHEDULED.value, JobState.RETRYING.value)
 EXPIRED = "expired"
@@ -23,7 +23,7 @@ def promote_due(limit: int = 1000) -> int:
     They are unpublished then; the dispatcher sends them out by priority and age.
     """
     database = get_settings().database
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         due = Job.objects.using(database).filter(state__in=DELAYED, due_at__lte=Now()).order_by("due_at")
         ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
         if not ids:
@@ -38,7 +38,7 @@ def expire(limit: int = 1000) -> int:
     A claim refuses such jobs by itself; this gives them their final state.
     """
     database = get_settings().database
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         expired = Job.objects.using(database).filter(state__in=_WAITING, expires_at__lte=Now()).order_by()
         jobs = list(expired.select_for_update(skip_locked=True).only("id", "task", "queue", "attempt")[:limit])
         if not jobs:

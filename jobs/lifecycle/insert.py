@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import JSONField
+from django.db.models import NOT_PROVIDED, JSONField
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
@@ -86,7 +86,7 @@ def _announce(jobs: Sequence[Job]) -> None:
 def _write(connection: BaseDatabaseWrapper, jobs: Sequence[Job], conflict: str) -> set[UUID]:
     """Insert rows and return the ids that were really inserted; fills in the times that the database gave."""
     written: set[UUID] = set()
-    fields = [field for field in Job._meta.concrete_fields if field.attname not in _LATER]
+    fields = _written_fields(jobs)
     columns = ", ".join(str(field.column) for field in fields)
     statements = ledger()
     for start in range(0, len(jobs), _ROWS_PER_STATEMENT):
@@ -112,6 +112,22 @@ def _write(connection: BaseDatabaseWrapper, jobs: Sequence[Job], conflict: str) 
                     job.published_at = job.created_at
                 written.add(job.id)
     return written
+
+
+def _written_fields(jobs: Sequence[Job]) -> list[Any]:
+    """Return the columns in which any of the jobs differs from the database's default; the rest costs nothing."""
+    return [
+        field
+        for field in Job._meta.concrete_fields
+        if field.primary_key
+        or (field.attname not in _LATER and any(_differs(getattr(job, field.attname), field) for job in jobs))
+    ]
+
+
+def _differs(value: Any, field: Any) -> bool:
+    if isinstance(value, DatabaseDefault) or field.default is NOT_PROVIDED:
+        return value is not None and not isinstance(value, DatabaseDefault)
+    return bool(value != (field.default() if callable(field.default) else field.default))
 
 
 def _bound(field: Any, value: Any, connection: BaseDatabaseWrapper) -> Any:

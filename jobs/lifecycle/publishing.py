@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from jobs.models import Job, Queue
-from jobs.statements import ledger_transaction
+from jobs.statements import ledger_statement
 from jobs.states import JobState
 
 Ref = tuple[UUID, int, str, int, str]  # id, publish_seq, queue, priority, task
@@ -13,7 +13,7 @@ Ref = tuple[UUID, int, str, int, str]  # id, publish_seq, queue, priority, task
 
 def take_unpublished(queue: str, limit: int, minimum_priority: int = -100) -> list[Ref]:
     """Mark up to `limit` queued rows of a queue as published, by priority and age, and return them in that order."""
-    with ledger_transaction() as statements:
+    with ledger_statement() as statements:
         rows = statements.take_unpublished(queue, limit, minimum_priority)
     return [(job_id, seq, queue, priority, task) for job_id, seq, priority, task in rows]
 

@@ -6,8 +6,8 @@ from django.db.models.functions import Now
 
 from jobs.conf import get_settings
 from jobs.models import Attempt, Job
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.states import JobState
-from jobs.transactions import bounded_transaction
 
 
 def delete_old(limit: int = 500) -> int:
@@ -27,7 +27,7 @@ def delete_old(limit: int = 500) -> int:
 
 def _delete_state(state: JobState, older_than_seconds: int, limit: int) -> int:
     database = get_settings().database
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         old = Job.objects.using(database).filter(
             state=state, finished_at__lt=Now() - timedelta(seconds=older_than_seconds)
         )

@@ -7,13 +7,13 @@ from uuid import UUID
 from jobs import events
 from jobs.models import Job, Worker
 from jobs.models.worker import WorkerState
-from jobs.statements import ledger_transaction
+from jobs.statements import ledger_statement
 from jobs.states import JobState
 
 
 def enrol(worker: Worker) -> None:
     """Insert the row of a new incarnation."""
-    with ledger_transaction():
+    with ledger_statement():
         worker.save(force_insert=True)
     events.emit(events.WorkersChanged((worker.id,), WorkerState.ACTIVE))
 
@@ -25,7 +25,7 @@ def heartbeat(beats: Sequence[tuple[str, str, int]]) -> set[str]:
     """
     if not beats:
         return set()
-    with ledger_transaction() as statements:
+    with ledger_statement() as statements:
         return statements.heartbeat(beats)
 
 

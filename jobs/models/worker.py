@@ -35,7 +35,7 @@ class Worker(models.Model):
     node = models.CharField(max_length=128)
     host = models.CharField(max_length=128)  # machine, boot and PID namespace: where `pid` means something
     pid = models.IntegerField()
-    pid_started_at = models.FloatField(default=0, db_default=0)  # Unix seconds; with pid it names one process
+    pid_started_at = models.FloatField(default=0, db_default=0)  # see host.py; with pid it names one process
     queues = models.JSONField(default=list, db_default=json_default("[]"))  # empty: all
     thread_count = models.IntegerField(default=1, db_default=1)
     coroutine_count = models.IntegerField(default=0, db_default=0)

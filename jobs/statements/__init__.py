@@ -5,16 +5,39 @@ from contextlib import contextmanager
 from threading import RLock
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.conf import get_settings
 from jobs.statements.base import Ending, JobRow, Statements
 from jobs.statements.postgresql import PostgreSQLStatements
 from jobs.statements.sqlite import SQLiteStatements
 
-__all__ = ["Ending", "JobRow", "Statements", "be_impatient", "ledger", "ledger_transaction"]
+__all__ = [
+    "LOCK_SECONDS",
+    "Ending",
+    "JobRow",
+    "Statements",
+    "be_impatient",
+    "ledger",
+    "ledger_statement",
+    "ledger_transaction",
+]
 
 _BY_VENDOR: dict[str, type[Statements]] = {"postgresql": PostgreSQLStatements, "sqlite": SQLiteStatements}
 _sqlite_writer = RLock()
+
+IDLE_SECONDS = 10
+"""How long a process may say nothing inside a transaction before PostgreSQL ends it, with its locks.
+
+A worker that is frozen, or whose host vanished, in the middle of a settlement would keep its rows from rescue.
+"""
+LOCK_SECONDS = 1
+"""How long housekeeping waits for a lock."""
+
+# LOCAL: gone at the end of the transaction, so that a connection pool between us and the server may be used
+_BOUNDS = (
+    "SET LOCAL idle_in_transaction_session_timeout = '{idle}s'; SET LOCAL lock_timeout = '{lock}s'"
+)
 
 
 def ledger() -> Statements:
@@ -24,18 +47,40 @@ def ledger() -> Statements:
 
 
 @contextmanager
-def ledger_transaction() -> Iterator[Statements]:
-    """Run the statements of the block in one transaction of the ledger, or in a savepoint of the current one."""
-    alias = get_settings().database
-    connection = connections[alias]
+def ledger_transaction(lock_seconds: int = 0) -> Iterator[Statements]:
+    """Run the statements of the block in one transaction of the ledger, or in a savepoint of the current one.
+
+    `lock_seconds` bounds the wait for each lock; 0 leaves it to the server. Housekeeping must not wait long for
+    others.
+
+    Raises: django.db.OperationalError if a lock is not to be had.
+    """
+    connection = connections[get_settings().database]
+    is_outermost = not connection.in_atomic_block
+    with _writing(connection), transaction.atomic(using=connection.alias):
+        if is_outermost and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(_BOUNDS.format(idle=IDLE_SECONDS, lock=lock_seconds))
+        yield ledger()
+
+
+@contextmanager
+def ledger_statement() -> Iterator[Statements]:
+    """Run one statement, atomic by itself: it costs one round trip, and no frozen process can hold its locks."""
+    connection = connections[get_settings().database]
+    with _writing(connection):
+        yield ledger()
+
+
+@contextmanager
+def _writing(connection: BaseDatabaseWrapper) -> Iterator[None]:
     # SQLite has one writer, and waiting for it in the busy handler sleeps up to 100 ms; the threads of a process
     # therefore queue up here. Not inside a transaction: that one holds the file's lock already.
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        with _sqlite_writer, transaction.atomic(using=alias):
-            yield ledger()
+        with _sqlite_writer:
+            yield
     else:
-        with transaction.atomic(using=alias):
-            yield ledger()
+        yield
 
 
 def be_impatient(wait_seconds: float) -> None:

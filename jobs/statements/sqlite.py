@@ -50,6 +50,14 @@ WHERE id IN (
 RETURNING id, publish_seq, priority, task
 """
 
+_HEARTBEAT = f"""
+UPDATE jobs_worker SET heartbeat_at = {NOW},
+    runs = json_extract(v.value, '$[1]'), memory_bytes = json_extract(v.value, '$[2]')
+FROM json_each(%s) AS v
+WHERE jobs_worker.id = json_extract(v.value, '$[0]') AND jobs_worker.state IN ('active', 'stopping')
+RETURNING jobs_worker.id
+"""
+
 _IN = "IN (SELECT value FROM json_each(%s))"
 
 
@@ -124,14 +132,7 @@ class SQLiteStatements(Statements):
         return sorted(((UUID(i), s, p, t) for i, s, p, t in rows), key=lambda row: (-row[2], row[0]))
 
     def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> set[str]:
-        self._many(
-            f"UPDATE jobs_worker SET heartbeat_at = {NOW}, runs = %s, memory_bytes = %s"
-            " WHERE id = %s AND state IN ('active', 'stopping')",
-            [(runs, memory, worker) for worker, runs, memory in beats],
-        )
-        names = json.dumps([worker for worker, _, _ in beats])
-        sql = f"SELECT id FROM jobs_worker WHERE state IN ('active', 'stopping') AND id {_IN}"
-        return {row[0] for row in self._rows(sql, [names])}
+        return {row[0] for row in self._rows(_HEARTBEAT, [json.dumps(beats)])}
 
     def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:

@@ -4,7 +4,6 @@ It is single-threaded and runs no task, so it can always act. It forks with all 
 own.
 """
 
-import json
 import logging
 import os
 import select
@@ -15,7 +14,6 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -30,6 +28,7 @@ from jobs.transports import get_transport
 from jobs.worker.board import Board
 from jobs.worker.options import WorkerOptions
 from jobs.worker.process import WorkerProcess, board_for, new_worker_id
+from jobs.worker.vitals import memory_bytes, runs_text
 
 logger = logging.getLogger("jobs.pool")
 
@@ -43,7 +42,6 @@ CRASH_SECONDS = 5.0
 """A worker that dies younger than this has crashed at its start; the next one waits, longer each time."""
 RECYCLED = 3
 """Exit code of a worker that has reached max_jobs."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(slots=True, eq=False)
@@ -235,7 +233,7 @@ class Pool:
         if time.monotonic() - self._beaten_seconds < get_settings().heartbeat_seconds:
             return
         enrolled = [child for child in self.children if child.board.is_enrolled]
-        living = lifecycle.heartbeat([(c.worker_id, _runs(c.board), _memory_bytes(c.pid)) for c in enrolled])
+        living = lifecycle.heartbeat([(c.worker_id, runs_text(c.board), memory_bytes(c.pid)) for c in enrolled])
         self._beaten_seconds = time.monotonic()
         if not self._is_ledger_up:
             logger.info("the ledger is back")
@@ -255,21 +253,3 @@ class Pool:
             return
         for job_id, worker_id in lifecycle.cancel_requests(list(busy)).items():
             busy[worker_id].board.cancel(job_id)
-
-
-def _runs(board: Board) -> str:
-    now = time.monotonic()
-    return json.dumps(
-        [
-            {"job": str(entry.job_id), "seconds": round(now - entry.started_seconds, 1)}
-            for entry in board.entries()
-            if entry.is_running
-        ]
-    )
-
-
-def _memory_bytes(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError):
-        return 0

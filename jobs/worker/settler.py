@@ -96,7 +96,7 @@ class Settler:
             give_back(self.desk, hostages)
         if self._is_time("progress", PROGRESS_SECONDS):
             self._flush_progress()
-        if self._is_time("register", REGISTER_SECONDS):
+        if self.queues() and self._is_time("register", REGISTER_SECONDS):
             self._register()
         if self._is_time("audit", AUDIT_SECONDS):
             self._audit()

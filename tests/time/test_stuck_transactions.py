@@ -16,8 +16,8 @@ from jobs.declared import sync_declared
 from jobs.models import Job, Schedule, Statistic, Worker
 from jobs.reconciler import Reconciler, repair_messages
 from jobs.schedules import fire_due
+from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.statistics import fold
-from jobs.transactions import bounded_transaction
 from tests.conftest import LiveDatabase
 from tests.time.conftest import TICK, Clock, ago, watch
 
@@ -67,7 +67,7 @@ def test_the_bounds_hold_inside_and_are_gone_afterwards() -> None:
             return [lock, cursor.fetchone()[0]]
 
     before = bounds()
-    with bounded_transaction():
+    with ledger_transaction(LOCK_SECONDS):
         assert bounds() == ["1s", "10s"]
     assert bounds() == before
 
