@@ -43,6 +43,15 @@ def hang_once(path: str, key: str, seconds: float = 60) -> None:
 
 
 @task
+def wait_while(path: str, key: str, flag: str) -> None:
+    """Wait as long as a file exists."""
+    append(path, BEGAN, key)
+    while Path(flag).exists():
+        time.sleep(0.02)
+    append(path, ENDED, key)
+
+
+@task
 def crash(path: str, key: str) -> None:
     """Take the process down."""
     append(path, BEGAN, key)
