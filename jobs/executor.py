@@ -53,7 +53,13 @@ def is_async_task(task: JobTask) -> bool:
 
 
 def execute(run: Run, context: TaskContext) -> None:
-    """Run a synchronous task to its end in this thread."""
+    """Run a synchronous task to its end in this thread, and leave the connections clean for the next one."""
+    execute_untidily(run, context)
+    tidy_connections()
+
+
+def execute_untidily(run: Run, context: TaskContext) -> None:
+    """Run a synchronous task inside whatever transaction the caller is in; for tests."""
     with recording(run):
         task, args, kwargs = _prepared(run, context)
         # a context of its own: what the task sets (time zone, language, …) ends with it
@@ -62,7 +68,6 @@ def execute(run: Run, context: TaskContext) -> None:
             call(_run_atomic, run, task, args, kwargs)
         else:
             run.result_text = encode_result(call(task.func, *args, **kwargs))
-    tidy_connections()
 
 
 async def aexecute(run: Run, context: TaskContext) -> None:
@@ -121,13 +126,36 @@ def recording(run: Run) -> Iterator[None]:
     except TaskTimeout as error:
         _record_error(run, error, Outcome.TIMEOUT)
     except TimeoutError as error:
-        is_ours = run.started_seconds + limit_seconds(run) <= time.monotonic() and is_async(run)
-        _record_error(run, error, Outcome.TIMEOUT if is_ours and limit_seconds(run) else Outcome.ERROR)
-    except (Interrupted, asyncio.CancelledError) as error:
-        run.outcome, run.message = Outcome.CANCELLED, _clean(str(error)) or "interrupted by the worker's shutdown"
+        limit = limit_seconds(run)
+        if limit and is_async(run) and run.started_seconds + limit <= time.monotonic():
+            # what asyncio.timeout raises; its cause knows where the task was
+            frames = (error.__cause__ or error).__traceback__
+            error = TaskTimeout("timeout_seconds passed").with_traceback(frames)
+            _record_error(run, error, Outcome.TIMEOUT)
+        else:
+            _record_error(run, error, Outcome.ERROR)
+    except Interrupted as error:
+        _record_interruption(run, error)
+    except asyncio.CancelledError as error:
+        if _is_being_cancelled():
+            _record_interruption(run, error)
+        else:  # the task awaited something that was cancelled: run again without counting, it might do so for ever
+            _record_error(run, error, Outcome.ERROR)
     except BaseException as error:  # SystemExit of a task ends the task, not the worker
         _record_error(run, error, Outcome.ERROR)
     run.finished_seconds = time.monotonic()
+
+
+def _is_being_cancelled() -> bool:
+    try:
+        current = asyncio.current_task()
+    except RuntimeError:  # no event loop in this thread
+        return False
+    return current is not None and current.cancelling() > 0
+
+
+def _record_interruption(run: Run, error: BaseException) -> None:
+    run.outcome, run.message = Outcome.CANCELLED, _clean(str(error)) or "interrupted by the worker's shutdown"
 
 
 def _record_error(run: Run, error: BaseException, outcome: Outcome) -> None:
@@ -215,6 +243,8 @@ def tidy_connections() -> None:
     """Close what a task left in a transaction, and what has become stale or too old."""
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block or connection.needs_rollback:
+            # inside a block, close() keeps the closed connection for the block's end, which never comes
+            connection.in_atomic_block = connection.closed_in_transaction = False
             connection.close()
         elif connection.connection is not None:
             if not connection.get_autocommit():

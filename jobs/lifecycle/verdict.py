@@ -1,7 +1,7 @@
 """What the end of a run means for its job: arithmetic over one Run, without a database."""
 
 from jobs.definition import JobTask
-from jobs.errors import PermanentError, UnknownTask
+from jobs.errors import Decision, PermanentError, UnknownTask
 from jobs.retry import DEFAULT_POLICY, Action, Exponential
 from jobs.runs import Run
 from jobs.statements import Ending
@@ -47,7 +47,7 @@ def _judge_failure(run: Run, task: JobTask | None, waited_seconds: float) -> End
     action = Action.RETRY
     if task is None or isinstance(run.error, PermanentError | UnknownTask):
         action = Action.DEAD
-    elif run.error is not None:
+    elif run.error is not None and not isinstance(run.error, Decision):
         action = policy.action_for(run.error)
     if action is Action.DISCARD:
         run.outcome = Outcome.DISCARDED

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils import timezone, translation
 
 from jobs import task
-from jobs.errors import Discard, Retry, Snooze
-from jobs.retry import DEAD, DISCARD, Delays, Fixed, on
+from jobs.errors import Discard, Retry, Snooze, TaskTimeout
+from jobs.retry import DEAD, DISCARD, RETRY, Delays, Fixed, on
 
 SEEN: list[Any] = []
 """What tasks noticed; emptied before each test."""
@@ -34,11 +34,7 @@ def fail(message: str = "this task fails") -> None:
     raise ValueError(message)
 
 
-@task(
-    retry=Fixed(
-        seconds=60, rules=(on(ZeroDivisionError, do=DEAD), on(LookupError, do=DISCARD), on(Retry, OSError, do=DEAD))
-    )
-)
+@task(retry=Fixed(seconds=60, rules=(on(OSError, do=RETRY), on(LookupError, do=DISCARD), on(Exception, do=DEAD))))
 def fail_by_rule(name: str) -> None:
     """Raise the built-in exception of this name, or ask for a retry."""
     if name == "Retry":
@@ -96,6 +92,18 @@ async def add_async(a: int, b: int = 0) -> int:
 async def overrun_async() -> None:
     """Sleep for longer than it may."""
     await asyncio.sleep(60)
+
+
+@task(retry=Fixed(rules=(on(TaskTimeout, do=DEAD),)))
+async def wait_async_or_die() -> None:
+    """Sleep; a timeout of this task is final by a rule."""
+    await asyncio.sleep(60)
+
+
+@task(max_attempts=2)
+def raise_cancelled() -> None:
+    """Raise what asyncio raises in a coroutine that is cancelled, where nothing was cancelled."""
+    raise asyncio.CancelledError
 
 
 @task(max_attempts=2)
