@@ -16,7 +16,7 @@ from jobs.definition import JobTask, check_json, dump_json, encode_payload, reso
 from jobs.errors import InvalidJob
 from jobs.models import Job
 from jobs.models.fields import uuid7
-from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name, check_text
+from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name, check_queue, check_text
 from jobs.states import JobState
 
 MAX_TIMEOUT_SECONDS = 7 * 86400
@@ -139,7 +139,7 @@ def _check_columns(job: Job) -> None:
             raise InvalidJob(name, "cannot be set on a new job.", "Leave it out.")
     if job.state not in {JobState.QUEUED, JobState.SCHEDULED}:
         raise InvalidJob("state", "cannot be set on a new job.", "Leave it out; due_at delays the run.")
-    check_name("queue", job.queue)
+    check_queue("queue", job.queue)
     check_int("priority", job.priority, MIN_PRIORITY, MAX_PRIORITY)
     if job.max_attempts is not None:
         check_int("max_attempts", job.max_attempts, 1, MAX_ATTEMPTS)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from jobs.errors import InvalidJob
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
+HIGH_SUFFIX = "-high"
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 
 
@@ -19,6 +20,19 @@ def check_name(field: str, value: Any) -> None:
     """
     if not isinstance(value, str) or not NAME.match(value):
         raise InvalidJob(field, f"{value!r:.160} is not a valid name.", "Use 1 to 128 of A-Z a-z 0-9 _ . -")
+
+
+def check_queue(field: str, value: Any) -> None:
+    """Check the name of a queue.
+
+    Raises: InvalidJob.
+    """
+    check_name(field, value)
+    if value.endswith(HIGH_SUFFIX):
+        raise InvalidJob(
+            field, f"{value!r:.160} ends in {HIGH_SUFFIX!r}, which names the upper band of a queue on RQ.",
+            "Choose another name; for urgent jobs use priority.",
+        )  # fmt: skip
 
 
 def check_text(field: str, value: Any, limit: int) -> None:

@@ -18,7 +18,7 @@ from jobs.errors import InvalidJob
 from jobs.lifecycle.settle import is_ledger_away
 from jobs.models import AuditEntry, Job, Schedule, ScheduleRun
 from jobs.models.schedule import Misfire
-from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_name
+from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_name, check_queue
 from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.timetable import check_timing, next_firing
 
@@ -43,7 +43,7 @@ def check_schedule(schedule: Schedule) -> None:
     if schedule.misfire not in Misfire.values:
         raise InvalidJob("misfire", f"{schedule.misfire!r:.64} is no policy.", "Pass 'skip' or 'once'.")
     if schedule.queue != "":
-        check_name("queue", schedule.queue)
+        check_queue("queue", schedule.queue)
     if schedule.priority is not None:
         check_int("priority", schedule.priority, MIN_PRIORITY, MAX_PRIORITY)
     if not isinstance(schedule.args, list | tuple):

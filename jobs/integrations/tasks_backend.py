@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from jobs import enqueueing
 from jobs.definition import JobTask, registry
 from jobs.errors import InvalidJob, UnknownTask
 from jobs.models import Attempt, Job
-from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name
+from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_queue
 from jobs.states import JobState
 from jobs.upstream import BaseTaskBackend, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 
@@ -55,7 +56,7 @@ class JobsBackend(BaseTaskBackend):
 
         Raises: InvalidJob, or Django's InvalidTask for what its own tasks forbid.
         """
-        check_name("queue_name", task.queue_name)
+        check_queue("queue_name", task.queue_name)
         check_int("priority", task.priority, MIN_PRIORITY, MAX_PRIORITY)
         if task.run_after is not None:
             check_moment("run_after", task.run_after)
@@ -65,6 +66,8 @@ class JobsBackend(BaseTaskBackend):
             check_int("max_attempts", task.max_attempts, 1, enqueueing.MAX_ATTEMPTS)
         if task.timeout_seconds is not None:
             check_int("timeout_seconds", task.timeout_seconds, 0, enqueueing.MAX_TIMEOUT_SECONDS)
+        if task.atomic and iscoroutinefunction(task.func):
+            raise InvalidJob("atomic", "an async task cannot run in a transaction.", "Make it a plain function.")
         super().validate_task(task)
 
     def enqueue(  # type: ignore[override] # task_class makes no others

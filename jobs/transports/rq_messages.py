@@ -11,10 +11,11 @@ from uuid import UUID
 
 from rq.defaults import RQ_KEY_PREFIX
 
+from jobs.names import HIGH_SUFFIX
 from jobs.transports.base import Message
 
 FUNCTION = "jobs.perform.perform"
-HIGH = "-high"
+HIGH = HIGH_SUFFIX
 """Suffix of the RQ queue that holds a queue's messages of priority above 0."""
 
 QUEUES_KEY = f"{RQ_KEY_PREFIX}:queues"

@@ -4,7 +4,7 @@ import pytest
 
 from jobs import task
 from jobs.errors import InvalidJob
-from tests.tasks import echo
+from tests.tasks import add
 
 pytestmark = pytest.mark.fast
 
@@ -19,4 +19,4 @@ def test_an_async_task_cannot_be_atomic() -> None:
 
 def test_a_queue_cannot_have_the_name_of_an_upper_band() -> None:
     with pytest.raises(InvalidJob, match=r"^queue_name: .*upper band"):
-        echo.using(queue_name="mail-high")
+        add.using(queue_name="mail-high")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs.errors import InvalidJob
-from jobs.names import check_name
+from jobs.names import check_queue
 from jobs.worker.options import WorkerOptions
 from jobs.worker.pool import Pool
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
                 raise CommandError(f"--{name.replace('_', '-')} must be at least {least}", returncode=2)
         try:
             for queue in options["queues"]:
-                check_name("queue", queue)
+                check_queue("queue", queue)
         except InvalidJob as error:
             raise CommandError(str(error), returncode=2) from error
         pool = Pool(
