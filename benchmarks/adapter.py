@@ -1,0 +1,53 @@
+"""What a system has to offer to be measured: one small adapter per system, in `peers/`.
+
+Adapters run in the interpreter of their own system, started by `client.py`; the runner never imports them.
+"""
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+Call = tuple[Any, ...]
+"""The positional arguments of one job."""
+
+
+class Adapter(ABC):
+    """One system in one configuration. `task` is the name of a function of `work.py`."""
+
+    configuration: ClassVar[str]
+    """How it is set up, for the report."""
+
+    bulk: ClassVar[str]
+    """How it enqueues many jobs at once, for the report."""
+
+    packages: ClassVar[tuple[str, ...]]
+    """Distributions whose versions the report names."""
+
+    def prepare(self) -> None:
+        """Make the system's tables, and leave no job in them; the runner has emptied Redis."""
+
+    @abstractmethod
+    def enqueue(self, task: str, call: Call) -> None:
+        """Enqueue one job in the way that an application does."""
+
+    @abstractmethod
+    def enqueue_many(self, task: str, calls: Sequence[Call]) -> None:
+        """Enqueue jobs in the fastest way that the system documents."""
+
+    @abstractmethod
+    def is_drained(self) -> bool:
+        """Say whether no job waits or runs, as cheaply as the system can tell."""
+
+    @abstractmethod
+    def workers(self, process_count: int) -> list[list[str]]:
+        """Return the commands that together run jobs in `process_count` processes."""
+
+    def companions(self) -> list[list[str]]:
+        """Return the commands of what has to run beside the workers."""
+        return []
+
+
+def program(name: str) -> str:
+    """Return the path of a program that is installed in this interpreter's environment."""
+    return f"{sys.prefix}/bin/{name}"
