@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from jobs.admin import display
 from jobs.admin.confirmation import actions_of
 from jobs.admin.display import moment
 from jobs.admin.job import JobPage
@@ -22,16 +24,20 @@ class DeadLetterAdmin(JobPage):
 
     verbs = (RETRY, DISCARD)
     actions = actions_of(verbs)
-    list_display = ["task", "queue", "failure_count", moment("finished_at"), "exception", "reason", "shown_id"]
+    list_display = ["task", "exception", "queue", "failure_count", moment("finished_at"), "shown_id"]
     list_filter = [QueueFilter, TaskFilter]
     ordering = ["-finished_at"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         last = Attempt.objects.filter(job=OuterRef("pk")).order_by("-number")
         rows = super().get_queryset(request).filter(StateIn(FINAL))
-        letters: QuerySet[Any] = rows.annotate(exception_class=Subquery(last.values("exception_class")[:1]))
+        letters: QuerySet[Any] = rows.annotate(
+            exception_class=Subquery(last.values("exception_class")[:1]),
+            exception_message=Subquery(last.values("message")[:1]),
+        )
         return letters
 
     @admin.display(description="exception")
-    def exception(self, letter: Any) -> str:
-        return str(letter.exception_class or "-")
+    def exception(self, letter: Any) -> SafeString:
+        parts = filter(None, [letter.exception_class, letter.exception_message])
+        return display.line(": ".join(parts) or letter.reason)

@@ -37,6 +37,11 @@ def block(text: str) -> SafeString:
     return format_html('<pre class="queuehub-text">{}</pre>', text) if text else SafeString("-")
 
 
+def line(text: str) -> SafeString:
+    """Show the beginning of a text on one line, the whole on hovering."""
+    return format_html('<span class="queuehub-line" title="{}">{}</span>', text, text) if text else SafeString("-")
+
+
 def value(content: Any, user: Any) -> SafeString:
     """Show a JSON value, masked unless the user may view payloads."""
     if content in (None, "", [], {}):

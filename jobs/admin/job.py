@@ -114,6 +114,10 @@ class JobPage(EditAdmin):
     def shown_id(self, job: Any) -> SafeString:
         return format_html('<span class="queuehub-id">{}</span>', job.pk)
 
+    @admin.display(description="reason")
+    def shown_reason(self, job: Any) -> SafeString:
+        return display.line(job.reason)
+
     @admin.display(description="arguments")
     def shown_arguments(self, job: Any) -> SafeString:
         return display.arguments(job.task, job.args, job.kwargs, job.looked_at_by)
@@ -136,6 +140,7 @@ class JobAdmin(JobPage):
     """All jobs, youngest first."""
 
     list_display = [
-        "task", "shown_state", "queue", "attempt", moment("created_at"), moment("finished_at"), "reason", "shown_id",
+        "task", "shown_state", "queue", "attempt", moment("created_at"), moment("finished_at"), "shown_reason",
+        "shown_id",
     ]  # fmt: skip
     actions = actions_of(JobPage.verbs)

@@ -20,7 +20,6 @@ class QueueAdmin(VerbAdmin):
     verbs = (PAUSE, RESUME)
     actions = actions_of(verbs)
     list_display = ["name", "shown_state", "paused_by", "paused_reason", moment("paused_at")]
-    list_filter = [("paused_at", admin.EmptyFieldListFilter)]
     search_fields = ["name"]
     fields = ["name", "shown_state", moment("paused_at"), "paused_by", "paused_reason", moment("created_at")]
 

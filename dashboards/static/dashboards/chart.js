@@ -8,11 +8,15 @@ const SERIES = ["succeeded", "retried", "dead"];
 const WIDTH = 600;
 const HEIGHT = 100;
 const GAP = 2;
+const WINDOWS = [15, 30]; // minutes; else the whole hour
 
 const total = (minute) => SERIES.reduce((sum, name) => sum + minute[name], 0);
 
-/** Draw `minutes`: [{at, succeeded, retried, dead}], oldest first. */
-export function draw(minutes) {
+/** Draw `hour`: [{at, succeeded, retried, dead}], oldest first; its youngest part if nothing happened before. */
+export function draw(hour) {
+  const first = hour.findIndex((minute) => total(minute) > 0);
+  const length = WINDOWS.find((count) => first < 0 || count >= hour.length - first) ?? hour.length;
+  const minutes = hour.slice(-length);
   const chart = document.getElementById("chart");
   const peak = Math.max(1, ...minutes.map(total));
   const step = WIDTH / minutes.length;
@@ -42,11 +46,12 @@ function describe(minutes, peak) {
   const busy = minutes.filter((minute) => total(minute) > 0);
   const sum = (name) => minutes.reduce((count, minute) => count + minute[name], 0);
   setText(document.getElementById("peak"), busy.length ? `${peak.toLocaleString("en")}/min` : "");
+  setText(document.getElementById("chart-range"), `per minute, last ${minutes.length} min`);
   setText(document.getElementById("chart-start"), clock(new Date(minutes[0].at), false));
   setText(
     document.getElementById("chart-text"),
     busy.length
-      ? `In the last hour ${plural(sum("succeeded"), "job")} succeeded, ${sum("retried")} retried, ` +
+      ? `In the last ${minutes.length} minutes ${plural(sum("succeeded"), "job")} succeeded, ${sum("retried")} retried, ` +
           `${sum("dead")} died; at most ${peak} in one minute.`
       : "No jobs have finished in the last hour.",
   );
