@@ -30,7 +30,13 @@ KINDS = (
     events.QueueChanged,
 )
 
+FREQUENT = (events.JobsInserted, events.JobsClaimed, events.JobsSettled)
+SPACING_SECONDS = 0.2
+"""Least time between two frequent events of a kind from one process. A page draws itself once a second at most, so
+more of them tell it nothing, and each costs an enqueue a round trip."""
+
 _quiet_until_seconds = 0.0
+_last_seconds: dict[type, float] = {}
 
 
 def listen() -> None:
@@ -42,7 +48,8 @@ def listen() -> None:
 def publish(event: object) -> None:
     """Put one event on the channel, if the transport has one."""
     global _quiet_until_seconds
-    if time.monotonic() < _quiet_until_seconds:
+    now = time.monotonic()
+    if now < _quiet_until_seconds or _is_too_soon(type(event), now):
         return
     transport = get_transport()
     if not isinstance(transport, RQTransport):
@@ -51,6 +58,14 @@ def publish(event: object) -> None:
         transport.broadcast(CHANNEL, json.dumps(describe(event), separators=(",", ":")))
     except TransportUnavailable:
         _quiet_until_seconds = time.monotonic() + PAUSE_SECONDS
+
+
+def _is_too_soon(kind: type, now: float) -> bool:
+    if kind in FREQUENT:
+        if now - _last_seconds.get(kind, float("-inf")) < SPACING_SECONDS:
+            return True
+        _last_seconds[kind] = now
+    return False
 
 
 def describe(event: object) -> dict[str, Any]:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.fast
 @pytest.fixture(autouse=True)
 def awake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_quiet_until_seconds", 0.0)
+    monkeypatch.setattr(live, "_last_seconds", {})
 
 
 def heard(channel: redis.client.PubSub) -> dict[str, Any]:
@@ -47,6 +48,19 @@ def test_each_event_is_published_once_and_small(redis_client: redis.Redis) -> No
         ]:
             events.emit(event)
             assert heard(channel)["kind"] == kind
+    get_transport().close()
+
+
+def test_a_burst_of_enqueues_tells_the_pages_once(redis_client: redis.Redis) -> None:
+    with redis_client.pubsub() as channel:
+        channel.subscribe(live.CHANNEL)
+        for _ in range(50):
+            events.emit(events.JobsInserted((("default", 1),)))
+        events.emit(events.QueueChanged("default", True))
+        kinds = [heard(channel)["kind"]]
+        while kinds[-1] != "queue":
+            kinds.append(heard(channel)["kind"])
+    assert kinds.count("inserted") < 10
     get_transport().close()
 
 
