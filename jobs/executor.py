@@ -160,7 +160,7 @@ def _record_interruption(run: Run, error: BaseException) -> None:
 
 def _record_error(run: Run, error: BaseException, outcome: Outcome) -> None:
     run.outcome, run.error, run.result_text = outcome, error, None
-    run.exception_class = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    run.exception_class = _clean(f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."))
     run.message = _clean(_message(error))
     run.traceback = _clean(_format(error), get_settings().max_traceback_bytes)
 
@@ -207,10 +207,9 @@ def encode_result(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        check_json("result", value)
-    except InvalidJob as error:
-        value = _cleaned(value, error)
-    text = dump_json(value)
+        text = dump_json(_storable(value))
+    except (InvalidJob, RecursionError) as error:
+        raise ResultNotJSON(f"the result is not JSON: {error}") from None
     limit = get_settings().max_result_bytes
     size = len(text.encode())
     if size > limit:
@@ -219,14 +218,17 @@ def encode_result(value: Any) -> str | None:
     return text
 
 
-def _cleaned(value: Any, why: InvalidJob) -> Any:
+def _storable(value: Any) -> Any:
     try:
-        text = json.dumps(value, ensure_ascii=True)
-    except (TypeError, ValueError, RecursionError):
-        raise ResultNotJSON(f"the result is not JSON: {why}") from None
-    cleaned = _map_leaves(json.loads(text, parse_constant=lambda _: None))
-    check_json("result", cleaned)
-    return cleaned
+        check_json("result", value)
+    except InvalidJob as error:
+        try:
+            text = json.dumps(value, ensure_ascii=True)
+        except (TypeError, ValueError):
+            raise error from None
+        value = _map_leaves(json.loads(text, parse_constant=lambda _: None))
+        check_json("result", value)
+    return value
 
 
 def _map_leaves(value: Any) -> Any:

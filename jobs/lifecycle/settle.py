@@ -87,14 +87,14 @@ def _is_poison(run: Run) -> bool:
 
 def _already_mine(runs: Sequence[Run]) -> dict[UUID, str]:
     """Tell which runs had been recorded by an earlier try whose reply was lost."""
-    claims = {run.job_id: run.claim for run in runs}
-    mine = [
-        job_id
-        for job_id, claim in Attempt.objects.filter(
-            job_id__in=list(claims), claim__in=set(claims.values())
-        ).values_list("job_id", "claim")
-        if claims[job_id] == claim
-    ]
+    mine = []
+    ends = {run.job_id: (run.claim, str(run.outcome)) for run in runs}
+    for job_id, claim, outcome in Attempt.objects.filter(
+        job_id__in=list(ends), claim__in={claim for claim, _ in ends.values()}
+    ).values_list("job_id", "claim", "outcome"):
+        # the same claim with another end was written by whoever gave this worker up: that run is not mine any more
+        if ends[job_id] == (claim, outcome):
+            mine.append(job_id)
     return dict(Job.objects.filter(id__in=mine).values_list("id", "state"))
 
 

@@ -63,7 +63,16 @@ def give(value: Any) -> Any:
 @task
 def give_odd(kind: str) -> Any:
     """Return something that JSON cannot hold, or hardly."""
+    deep: Any = 1
+    for _ in range(900 if kind == "very deep" else 70):
+        deep = [deep]
+    circular: list[Any] = []
+    circular.append(circular)
     odd = {
+        "deep": deep,
+        "very deep": deep,
+        "circular": circular,
+        "long number": 10**5000,
         "datetime": datetime(2026, 1, 1, tzinfo=UTC),
         "object": object(),
         "nan": {"x": float("nan")},

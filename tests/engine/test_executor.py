@@ -67,6 +67,14 @@ def test_an_exception_without_a_text_is_recorded() -> None:
     assert attempt.traceback
 
 
+def test_an_exception_with_an_odd_name_is_recorded() -> None:
+    run = claim(make_job())
+    with executor.recording(run):
+        raise type("E", (Exception,), {"__module__": "a\x00\ud800", "__qualname__": "E"})
+    lifecycle.settle([run])
+    assert Attempt.objects.get().exception_class == "a\ufffd?.E"
+
+
 def test_texts_of_errors_are_cleaned_and_cut(configure: Any) -> None:
     configure(MAX_TRACEBACK_BYTES=2000)
     run = claim(make_job(task="tests.engine.tasks.fail", args=["x"]))
@@ -96,7 +104,7 @@ def test_an_oversized_result_is_cut_and_marked() -> None:
     assert job.result == {"truncated": True, "bytes": 100_002, "head": '"' + "x" * 32767}
 
 
-@pytest.mark.parametrize("kind", ["datetime", "object"])
+@pytest.mark.parametrize("kind", ["datetime", "object", "deep", "very deep", "circular", "long number"])
 def test_a_result_that_is_not_json_is_a_permanent_error(kind: str) -> None:
     job = finished(tasks.give_odd, kind)
     assert (job.state, job.failure_count, job.result) == ("dead", 1, None)

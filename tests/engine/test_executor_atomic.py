@@ -8,7 +8,7 @@ from jobs import lifecycle
 from jobs.models import Attempt
 from tests.engine import tasks
 from tests.engine.runs import execute, executed, finished
-from tests.factories import claim, fresh, make_job
+from tests.factories import WORKER, claim, fresh, make_job
 
 pytestmark = [pytest.mark.fast, pytest.mark.django_db(transaction=True)]
 
@@ -50,6 +50,15 @@ def test_a_stale_claim_rolls_everything_back() -> None:
     execute(present)
     assert is_written("a")
     assert fresh(job).state == "succeeded"
+
+
+def test_a_run_that_was_declared_lost_commits_nothing() -> None:
+    job = make_job(task="tests.engine.tasks.add_group", args=["a"])
+    stale = claim(job)
+    lifecycle.lose_worker(WORKER, remains=None)
+    execute(stale)
+    assert not is_written("a")
+    assert (fresh(job).state, job.attempts.get().outcome) == ("queued", "lost")
 
 
 def test_a_hook_that_raises_after_the_commit_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
