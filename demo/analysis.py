@@ -7,7 +7,10 @@ import ast
 import hashlib
 import importlib.util
 import warnings
+from collections.abc import Iterator
 from typing import Any
+
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def analyse(data: bytes, encoding: str | None = None, name: str = "<source>") -> dict[str, Any]:
@@ -26,15 +29,26 @@ def analyse(data: bytes, encoding: str | None = None, name: str = "<source>") ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape in somebody else's file is no news here
         tree = ast.parse(text, name)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    statements = list(_statements(tree))
+    functions = [node for node in statements if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     longest = max(functions, key=_line_count, default=None)
     return {
         "lines": len(text.splitlines()),
         "functions": len(functions),
-        "classes": sum(isinstance(node, ast.ClassDef) for node in ast.walk(tree)),
+        "classes": sum(isinstance(node, ast.ClassDef) for node in statements),
         "longest_function": {"name": longest.name, "lines": _line_count(longest)} if longest else None,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield all nodes that hold statements or are some; `ast.walk` takes as long as the parser on expressions."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        for block in BLOCKS:
+            pending.extend(getattr(node, block, ()))
 
 
 def _line_count(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

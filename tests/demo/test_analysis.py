@@ -1,5 +1,6 @@
 """Parsing: what a good file yields, and how each bundled broken file fails."""
 
+import ast
 import hashlib
 
 import pytest
@@ -69,3 +70,29 @@ def test_a_syntax_error_names_the_file_and_the_line():
     with pytest.raises(SyntaxError) as caught:
         analyse(library.locate(label).read_bytes(), name=label)
     assert (caught.value.filename, caught.value.lineno) == (label, 4)
+
+
+def test_nothing_is_overlooked_in_nested_blocks():
+    data = (library.ROOTS["stdlib"] / "asyncio" / "tasks.py").read_bytes() + NESTED
+    figures, nodes = analyse(data), list(ast.walk(ast.parse(data)))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert figures["functions"] == len(functions)
+    assert figures["classes"] == sum(isinstance(node, ast.ClassDef) for node in nodes)
+    assert figures["longest_function"]["lines"] == max(f.end_lineno - f.lineno + 1 for f in functions)
+
+
+NESTED = b"""
+try:
+    pass
+except OSError:
+    def in_handler(): pass
+else:
+    class InElse: pass
+finally:
+    while False:
+        match 1:
+            case _:
+                async def in_case():
+                    with open("x"):
+                        class Deep: pass
+"""
