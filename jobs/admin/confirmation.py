@@ -74,7 +74,7 @@ class VerbAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request, obj):
             raise PermissionDenied
         answer = self.confirm(request, verb, self.get_queryset(request).filter(pk=obj.pk))
-        return answer or HttpResponseRedirect(self.url("change", obj))
+        return answer or HttpResponseRedirect(self.page_after(request, obj))
 
     def authorise(self, request: HttpRequest, verb: Verb) -> None:
         """Refuse with a 403, and write the refusal to the audit log, unless the user may use the verb."""
@@ -134,6 +134,10 @@ class VerbAdmin(ReadOnlyAdmin):
         """List the buttons of an object's page: what the user may do and the object allows."""
         usable = [verb for verb in self.verbs if verb.allows(request.user) and not verb.refusal(obj)]
         return [{"verb": verb, "url": self.url("verb", obj, verb.name)} for verb in usable]
+
+    def page_after(self, request: HttpRequest, obj: Any) -> str:
+        """Return the address to show once a verb has changed the object."""
+        return self.url("change", obj)
 
     def url(self, page: str, obj: Any, *args: str) -> str:
         """Return the address of one of an object's pages."""

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
@@ -36,6 +37,12 @@ class DeadLetterAdmin(JobPage):
             exception_message=Subquery(last.values("message")[:1]),
         )
         return letters
+
+    def page_after(self, request: HttpRequest, obj: Any) -> str:
+        # a retried or discarded letter is none any more, but still a job
+        if self.get_queryset(request).filter(pk=obj.pk).exists():
+            return super().page_after(request, obj)
+        return reverse(f"{self.admin_site.name}:jobs_job_change", args=[obj.pk])
 
     @admin.display(description="exception")
     def exception(self, letter: Any) -> SafeString:

@@ -111,7 +111,7 @@ class EditAdmin(VerbAdmin):
                 kwargs=values["kwargs"],
             )
             self._tell(request, RETRY, report)
-            return HttpResponseRedirect(self.url("change", job))
+            return HttpResponseRedirect(self.page_after(request, job))
         context = {
             **self.admin_site.each_context(request),
             "title": "Edit and retry",

@@ -114,7 +114,8 @@ def test_one_permission_opens_one_verb(viewer: User) -> None:
     assert page("deadletter", job.pk, "verb", "discard") in shown
     assert page("deadletter", job.pk, "verb", "retry") not in shown
     assert client.post(page("deadletter", job.pk, "verb", "retry"), CONFIRMED).status_code == 403
-    client.post(page("deadletter", job.pk, "verb", "discard"), CONFIRMED)
+    answer = client.post(page("deadletter", job.pk, "verb", "discard"), CONFIRMED)
+    assert answer.headers["Location"] == page("job", job.pk, "change")
     assert fresh(job).state == "cancelled"
 
 

@@ -84,6 +84,7 @@ def test_a_dead_letter_is_retried_from_the_overview(signed_in: Chrome) -> None:
     signed_in.find_element(By.NAME, "reason").send_keys("provider is back")
     press(signed_in, "input[value=Retry]")
     wait_for(signed_in, ".messagelist .success")
+    assert f"/admin/jobs/job/{dead.pk}/" in signed_in.current_url
     assert "1 dead letter retried." in signed_in.find_element(By.CSS_SELECTOR, ".messagelist").text
     assert fresh(dead).state == "queued"
     assert AuditEntry.objects.get().reason == "provider is back"
