@@ -2,10 +2,12 @@
 #
 # PYTHON=…  the interpreter to use (3.11 or later); otherwise the first fit of python3, python3.13, 3.12, 3.11
 # PORT=…    the port of `make demo` (8000)
+# BENCH=…   options of `make bench`, see `make bench BENCH=--help`
 
 SHELL = /bin/sh
 PORT ?= 8000
 PYTHON ?=
+BENCH ?=
 VENV_PYTHON = .venv/bin/python
 MANAGE = $(VENV_PYTHON) manage.py
 
@@ -40,8 +42,8 @@ lint: setup ## check style, types, imports and migrations
 	.venv/bin/lint-imports
 	$(MANAGE) makemigrations --check --dry-run
 
-bench: setup ## measure throughput and latency
-	$(VENV_PYTHON) -m benchmarks
+bench: setup-runtime ## measure throughput and latency beside other queues (BENCH="--peers queuehub rq")
+	@exec $(VENV_PYTHON) -m benchmarks.run $(BENCH)
 
 acceptance: setup ## check the promises on the whole system, with faults
 	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m acceptance

@@ -45,10 +45,21 @@ def table(value: dict[str, Any]) -> str:
     return "\n".join([*_rates(value), "", *_latencies(value)])
 
 
+def surroundings(value: dict[str, Any]) -> str:
+    """Return the machine and the servers as a Markdown list."""
+    return "\n".join(f"- {name}: {text}" for name, text in value["machine"].items())
+
+
 def document(value: dict[str, Any]) -> str:
     """Return docs/benchmarks.md."""
-    machine = [f"- {name}: {text}" for name, text in value["machine"].items()]
-    parts = [PREFACE, "## Results\n", table(value), "\n## Machine and versions\n", *machine, "\n## Configurations\n"]
+    parts = [
+        PREFACE,
+        "## Results\n",
+        table(value),
+        "\n## Machine and versions\n",
+        surroundings(value),
+        "\n## Configurations\n",
+    ]
     for peer in value["peers"].values():
         versions = ", ".join(f"{name} {version}" for name, version in peer["versions"].items())
         parts.append(f"- **{peer['title']}**: {peer['configuration']}; many at once: {peer['bulk']}; {versions}")
@@ -69,6 +80,8 @@ def _rates(value: dict[str, Any]) -> list[str]:
     for name, peer in value["peers"].items():
         cells = [_cell(value, name, measure) for measure in measures]
         lines.append(f"| {peer['title']} | " + " | ".join(cells) + " |")
+    if BASE in value["peers"]:
+        lines += ["", f"In brackets: the multiple of {value['peers'][BASE]['title']}."]
     return lines
 
 
@@ -87,10 +100,8 @@ def _latencies(value: dict[str, Any]) -> list[str]:
         return []
     lines = ["| latency at 50 jobs/s, ms | p50 | p95 | p99 |", "|---|---:|---:|---:|"]
     for name, peer in value["peers"].items():
-        middles = [middle(figures(value, name, "latency", field)) for field in ("p50", "p95", "p99")]
-        if any(middles):
-            cells = ["-" if number is None else f"{number:.1f}" for number in middles]
+        series = [figures(value, name, "latency", field) for field in ("p50", "p95", "p99")]
+        if all(series):
+            cells = [f"{middle(values):.1f} ±{spread(values) * 50:.0f} %" for values in series]
             lines.append(f"| {peer['title']} | " + " | ".join(cells) + " |")
-    lines.append("")
-    lines.append(f"In brackets: how many times the rate of {value['peers'].get(BASE, {'title': 'the base'})['title']}.")
     return lines

@@ -33,7 +33,7 @@ class Results:
         """Write the file, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps(self.value, indent=1, sort_keys=True) + "\n")
+        draft.write_text(json.dumps(self.value, indent=1) + "\n")
         draft.replace(self.path)
 
 

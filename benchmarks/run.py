@@ -71,6 +71,7 @@ def _measure_all(directory: Path, peers: dict[str, Peer], options: argparse.Name
     failed_count = 0
     try:
         results.value["machine"] = machine(bench)
+        print(report.surroundings(results.value), flush=True)
         measurer = Measurer(bench, options.seconds, options.latency_seconds)
         for repeat, measure, name, peer in _steps(peers, options):
             if results.has((name, measure, repeat)):

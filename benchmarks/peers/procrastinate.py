@@ -24,21 +24,20 @@ class Procrastinate(Adapter):
     packages = ("procrastinate", "psycopg")
 
     def __init__(self) -> None:
-        self.app = app.with_connector(procrastinate.SyncPsycopgConnector(conninfo=URL))
-        self.app.open()
+        app.open()
         self.link = psycopg.connect(URL, autocommit=True)
 
     def prepare(self) -> None:
         if self.link.execute("SELECT to_regclass('procrastinate_jobs')").fetchone() == (None,):
-            self.app.schema_manager.apply_schema()
+            app.schema_manager.apply_schema()
         self.link.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
 
     def enqueue(self, task: str, call: Call) -> None:
-        self.app.tasks[task].defer(**dict(zip(PARAMETERS[task], call, strict=True)))
+        TASKS[task].defer(**dict(zip(PARAMETERS[task], call, strict=True)))
 
     def enqueue_many(self, task: str, calls: Sequence[Call]) -> None:
         names = PARAMETERS[task]
-        self.app.tasks[task].batch_defer(*(dict(zip(names, call, strict=True)) for call in calls))
+        TASKS[task].batch_defer(*(dict(zip(names, call, strict=True)) for call in calls))
 
     def is_drained(self) -> bool:
         # the two halves each have a partial index
