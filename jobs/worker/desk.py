@@ -40,7 +40,11 @@ class Desk:
     def __init__(self, board: Board, thread_count: int, coroutine_count: int) -> None:
         self.board = board
         self.thread_count, self.coroutine_count = thread_count, coroutine_count
-        self.changed = threading.Condition()
+        # one lock, three reasons to wait: waking all for each other's sake would keep idle threads busy
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)  # for slots: there is a run to begin
+        self._done = threading.Condition(self._lock)  # for the settler: a run has ended
+        self._room = threading.Condition(self._lock)  # for the receiver: more may be received
         self._sync: deque[Run] = deque()
         self._async: deque[Run] = deque()
         self._plain: deque[Callable[[], None]] = deque()
@@ -57,41 +61,41 @@ class Desk:
 
     def put(self, runs: list[Run]) -> None:
         """Take claimed runs in."""
-        with self.changed:
+        with self._lock:
             self._moved_seconds = time.monotonic()
             for run in runs:
                 (self._async if self.coroutine_count and executor.is_async(run) else self._sync).append(run)
             has_async = bool(self._async)
-            self.changed.notify_all()
+            self._work.notify(len(self._sync))
         if has_async:
             self.on_async()
 
     def put_plain(self, call: Callable[[], None]) -> None:
         """Take in work that is not in the ledger."""
-        with self.changed:
+        with self._lock:
             self._plain.append(call)
-            self.changed.notify_all()
+            self._work.notify()
 
     # -- slots ---------------------------------------------------------------------------------------------------
 
     def take_sync(self, wait_seconds: float) -> "Begun | Callable[[], None] | None":
         """Begin the next synchronous run, waiting for one; None after `wait_seconds`."""
-        with self.changed:
+        with self._lock:
             if not self._sync and not self._plain:
                 self._idle_threads += 1
-                self.changed.notify_all()
-                self.changed.wait(wait_seconds)
+                self._room.notify()
+                self._work.wait(wait_seconds)
                 self._idle_threads -= 1
             if self._sync:
                 begun = self._begin(self._sync.popleft(), threading.get_ident())
                 if not self._sync:
-                    self.changed.notify_all()  # the receiver may fetch the next batch
+                    self._room.notify()  # the next batch may be fetched
                 return begun
             return self._plain.popleft() if self._plain else None
 
     def take_async(self) -> Begun | None:
         """Begin the next asynchronous run if there is one and a slot is free."""
-        with self.changed:
+        with self._lock:
             if not self._async or self._coroutines >= self.coroutine_count:
                 return None
             self._coroutines += 1
@@ -108,20 +112,22 @@ class Desk:
     def end(self, begun: Begun) -> None:
         """Hand an ended run over to the settler."""
         self.board.end(begun.index)
-        with self.changed:
+        with self._lock:
             del self._begun[begun.index]
             self._coroutines -= begun.thread_id == 0
             self._ended.append(begun)
             if len(self._ended) == 1 or not self._sync:
-                self.changed.notify_all()
+                self._done.notify()
+            if begun.thread_id == 0:
+                self._room.notify()  # a coroutine has become free; a thread tells when it falls idle
 
     # -- the settler ---------------------------------------------------------------------------------------------
 
     def take_ended(self, wait_seconds: float, gather_seconds: float, most: int) -> list[Begun]:
         """Return ended runs, at once if nothing else is in work, else gathering for a moment; may be empty."""
-        with self.changed:
+        with self._lock:
             if not self._ended:
-                self.changed.wait(wait_seconds)
+                self._done.wait(wait_seconds)
             if not self._ended:
                 return []
             deadline = time.monotonic() + gather_seconds
@@ -129,7 +135,7 @@ class Desk:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     break
-                self.changed.wait(remaining)
+                self._done.wait(remaining)
             batch, self._ended = self._ended[:most], self._ended[most:]
             self._settling = batch
             return batch
@@ -138,26 +144,26 @@ class Desk:
         """Forget settled runs."""
         for begun in batch:
             self.board.remove(begun.index, begun.run.job_id)
-        with self.changed:
+        with self._lock:
             self._settling = []
-            self.changed.notify_all()
+            self._room.notify()
 
     # -- looking -------------------------------------------------------------------------------------------------
 
     def begun(self) -> list[Begun]:
         """Return the runs in slots."""
-        with self.changed:
+        with self._lock:
             return list(self._begun.values())
 
     def known_ids(self) -> set[UUID]:
         """Return the jobs of all runs between claim and settlement."""
-        with self.changed:
+        with self._lock:
             begun = [*self._begun.values(), *self._ended, *self._settling]
             return {run.job_id for run in (*self._sync, *self._async, *(item.run for item in begun))}
 
     def take_unstarted(self) -> list[Run]:
         """Take every run out that has not begun."""
-        with self.changed:
+        with self._lock:
             runs = [*self._sync, *self._async]
             self._sync.clear()
             self._async.clear()
@@ -165,7 +171,7 @@ class Desk:
 
     def take_hostages(self) -> list[Run]:
         """Take out the runs that have not begun if nothing has begun for too long; then hold off receiving."""
-        with self.changed:
+        with self._lock:
             stuck_seconds = time.monotonic() - self._moved_seconds
             if not (self._sync or self._async) or stuck_seconds * 1000 < get_settings().release_after_milliseconds:
                 return []
@@ -179,9 +185,14 @@ class Desk:
             self._sync or self._async or self._plain or self._begun or self._ended or self._settling
         )
 
+    def wait_for_room(self, wait_seconds: float) -> None:
+        """Wait until the answer of `room` may have changed."""
+        with self._lock:
+            self._room.wait(wait_seconds)
+
     def room(self, are_async_tasks_known: bool, batch_size: int) -> int:
         """Return how many jobs to receive now; 0 while all slots are busy with what they have."""
-        with self.changed:
+        with self._lock:
             if self.board.free_count < batch_size:
                 return 0  # the ledger is away or slow: ended runs pile up
             if self._sync or self._plain or self._async:

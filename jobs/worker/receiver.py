@@ -27,6 +27,7 @@ SUSPECT_SECONDS = 1.0
 """How long a job that was lost before may wait for this worker to fall idle; then others get it."""
 
 BURST_WAIT_SECONDS = 0.05
+ROOM_SECONDS = 0.1
 
 
 class Receiver:
@@ -73,8 +74,7 @@ class Receiver:
             return
         room = 0 if self._is_exclusive or self._suspects else self._room()
         if room <= 0:
-            with self.desk.changed:
-                self.desk.changed.wait(0.02)
+            self.desk.wait_for_room(ROOM_SECONDS)
             return
         self._refresh()
         deliveries = self._receive(room)

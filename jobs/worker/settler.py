@@ -22,6 +22,9 @@ GATHER_SECONDS = 0.01
 """How long ended runs wait for company while others run."""
 
 BATCH = 200
+IDLE_SECONDS, BUSY_SECONDS = 0.25, 0.05
+"""How often the small duties are looked at while nothing ends."""
+
 PROGRESS_SECONDS = 0.5
 REGISTER_SECONDS = 10.0
 AUDIT_SECONDS = 10.0
@@ -56,7 +59,8 @@ class Settler:
         """Settle until finished. Survives every error of the ledger: runs wait until it is back."""
         while not (self.is_finished and self.desk.is_empty):
             if not self._batch:
-                self._batch = self.desk.take_ended(0.05, GATHER_SECONDS, BATCH)
+                wait_seconds = IDLE_SECONDS if self.desk.is_empty else BUSY_SECONDS
+                self._batch = self.desk.take_ended(wait_seconds, GATHER_SECONDS, BATCH)
             elif time.monotonic() < self._retry_seconds:
                 time.sleep(0.05)
             if self._batch and time.monotonic() >= self._retry_seconds:
