@@ -21,9 +21,10 @@ from jobs.lifecycle.publishing import unpublish_queue
 from jobs.models import AuditEntry, Job, Queue
 from jobs.names import check_moment, check_name
 from jobs.statements import ledger_transaction
-from jobs.states import UNFINISHED, WAITING, JobState, is_legal
+from jobs.states import UNFINISHED, WAITING, JobState
 
 _BATCH = 500
+REVIVABLE = frozenset({JobState.DEAD, JobState.CANCELLED})
 Actor = Any  # a user of django.contrib.auth (or like one), or a text
 
 
@@ -85,7 +86,7 @@ def revive(
         }
 
     def refuse(job: Job) -> str:
-        if not is_legal(job.state, target):
+        if job.state not in REVIVABLE:
             return f"a {job.state} job cannot be retried"
         if job.task not in registry:
             return f"no task named {job.task} is registered"

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from jobs import events
 from jobs.clock import DatabaseClock
+from jobs.errors import TaskTimeout
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import Ref
 from jobs.lifecycle.settle import settle
@@ -94,7 +95,7 @@ def lose_worker(
         begun = [job for job in jobs if remains is None or job.id in remains]
         with ledger_transaction() as statements:
             clock = DatabaseClock.anchored(statements.present())
-            settle([_run(job, clock, remains, is_alone=len(jobs) == 1) for job in begun])
+            settle([_run(job, clock, remains, is_alone=found == 1) for job in begun])
             for job in jobs:
                 if job not in begun:
                     release([job.id], job.claim or 0)
@@ -124,5 +125,5 @@ def _run(job: Job, clock: DatabaseClock, remains: Mapping[UUID, Remains] | None,
         run.started_seconds, run.finished_seconds = left.started_seconds, left.ended_seconds
         run.outcome, run.message, run.is_alone = left.outcome, left.message, left.is_alone
         if left.outcome is Outcome.TIMEOUT:
-            run.exception_class = "jobs.errors.TaskTimeout"
+            run.error, run.exception_class = TaskTimeout(left.message), "jobs.errors.TaskTimeout"
     return run
