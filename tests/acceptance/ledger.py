@@ -1,7 +1,5 @@
 """What these tests ask of the ledger and of the broker."""
 
-from collections import Counter
-
 import redis
 from django.db.models import Count, Q
 
@@ -11,7 +9,8 @@ from tests.support import eventually
 
 def states() -> dict[str, int]:
     """Count the jobs by state."""
-    return dict(Counter(Job.objects.values_list("state", flat=True)))
+    rows = Job.objects.order_by().values_list("state").annotate(count=Count("id"))
+    return dict(rows)
 
 
 def all_finished(timeout_seconds: float, **expected: int) -> None:

@@ -1,5 +1,6 @@
 """Tasks of these tests: each says in the journal that it runs, and then does what its name says."""
 
+import asyncio
 import os
 import signal
 import time
@@ -52,6 +53,16 @@ def wait_while(path: str, key: str, flag: str) -> None:
 
 
 @task
+def ask_ledger_and_wait_while(path: str, key: str, flag: str) -> None:
+    """Use the application's own tables, then wait as long as a file exists."""
+    User.objects.exists()
+    append(path, BEGAN, key)
+    while Path(flag).exists():
+        time.sleep(0.02)
+    append(path, ENDED, key)
+
+
+@task
 def crash(path: str, key: str) -> None:
     """Take the process down."""
     append(path, BEGAN, key)
@@ -86,8 +97,12 @@ def refuse_to_end(path: str, key: str, seconds: float) -> None:
 
 
 @task
-def write_user(path: str, name: str) -> None:
-    """Use the application's own tables through the ORM."""
-    User.objects.create_user(name)
-    append(path, BEGAN, name)
-    time.sleep(0.02)
+async def pause() -> None:
+    """Sleep for a moment on the event loop."""
+    await asyncio.sleep(0.001)
+
+
+@task
+def write_user(name: str) -> None:
+    """Write to the application's own tables through the ORM."""
+    User.objects.create(username=name)

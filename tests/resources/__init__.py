@@ -1,0 +1,1 @@
+"""What a pool and its jobs take: connections, memory, descriptors, bytes."""
