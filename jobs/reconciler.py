@@ -150,7 +150,8 @@ def _repair_queue(transport: Transport, queue: str) -> int:
         missing = [ref for ref in missing if ref[0] in ids]
         count = lifecycle.unpublish(missing)
     transport.forget([_message_id(ref) for ref in missing])
-    logger.warning("queue %s: %d messages were lost and go out again", queue, count)
+    if count:
+        logger.warning("queue %s: %d messages were lost and go out again", queue, count)
     return count
 
 

@@ -205,7 +205,7 @@ class Receiver:
 def give_back(desk: Desk, runs: Sequence[Run]) -> None:
     """Return runs that have not begun to the head of their queues, for any worker, uncounted.
 
-    Raises: DatabaseError if the ledger is away; they are on the desk again then.
+    Raises: whatever kept the ledger from taking them; they are on the desk again then.
     """
     by_claim: dict[int, list[Run]] = {}
     for run in runs:
@@ -214,7 +214,7 @@ def give_back(desk: Desk, runs: Sequence[Run]) -> None:
         claim, batch = by_claim.popitem()
         try:
             refs = lifecycle.republish([run.job_id for run in batch], claim)
-        except DatabaseError:
+        except Exception:
             desk.put([*batch, *(run for rest in by_claim.values() for run in rest)])
             raise
         if refs:
