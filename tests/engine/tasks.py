@@ -206,3 +206,28 @@ def present_name() -> str:
 
 copied = add.using(queue_name="copy")
 """A copy with other options is not another task."""
+
+
+@task
+def make_group(name: str) -> None:
+    """Write a row, without a transaction of its own."""
+    Group.objects.create(name=name)
+
+
+@task
+def enqueue_another(value: Any) -> None:
+    """Enqueue a further job."""
+    remember.enqueue(value)
+
+
+@task(max_attempts=3, retry=Fixed(seconds=0))
+def fail_at_once() -> None:
+    """Raise; the next attempt is due at once."""
+    raise ValueError
+
+
+@task(timeout_seconds=1, max_attempts=1)
+def spin() -> None:
+    """Run for ever."""
+    while True:
+        pass
