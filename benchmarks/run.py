@@ -5,6 +5,7 @@ For every repeat and measure it goes through all peers, so that a change of the 
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,7 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = ("measures", "repeats", "seconds", "latency_seconds")
     plan = {"peers": list(peers), **{name: getattr(options, name) for name in names}}
     results = Results(CACHE / "run.json", plan, options.resume)
@@ -55,6 +57,9 @@ def main() -> int:
     except ServerError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("broken off; the same command with --resume goes on", file=sys.stderr)
+        return 130
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     print(report.table(results.value))
