@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.apps import AppConfig
+from django.core import mail
 from django.db import connection
 from django.test import override_settings
 from django.urls import URLPattern, URLResolver
@@ -23,6 +24,7 @@ from jobs import checks, checks_rq
 from jobs.definition import registry
 from jobs.models import Job
 from jobs.states import WAITING
+from jobs.testing import run_jobs
 from tests.docs.documents import Block, blocks, documents
 from tests.support import PROJECT
 
@@ -125,4 +127,6 @@ def _call_tests(namespace: dict[str, Any], request: pytest.FixtureRequest) -> No
     tests = [value for name, value in namespace.items() if name.startswith("test_") and callable(value)]
     assert tests
     for test in tests:
+        run_jobs()  # a test of the reader's begins with nothing due
+        mail.outbox.clear()
         test(**{name: request.getfixturevalue(name) for name in inspect.signature(test).parameters})
