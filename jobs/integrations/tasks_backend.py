@@ -115,5 +115,7 @@ class JobsBackend(BaseTaskBackend):
 
 def _errors(attempts: Sequence[Attempt]) -> Iterator[TaskError]:
     for attempt in attempts:
-        if attempt.exception_class:
-            yield TaskError(exception_class_path=attempt.exception_class, traceback=attempt.traceback)
+        name = attempt.exception_class
+        if name:
+            path = name if "." in name else f"builtins.{name}"
+            yield TaskError(exception_class_path=path, traceback=attempt.traceback)
