@@ -1,0 +1,207 @@
+"""The receiver: messages, or rows that no message announces, become claimed runs on the desk."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from jobs import dispatcher, lifecycle
+from jobs.lifecycle import operate
+from jobs.models import Job, Worker
+from jobs.transports import Message
+from jobs.transports.memory import MemoryTransport
+from jobs.worker.averages import Averages
+from jobs.worker.board import Board
+from jobs.worker.desk import Begun, Desk
+from jobs.worker.options import WorkerOptions
+from jobs.worker.receiver import Receiver, give_back
+from tests.engine import tasks
+from tests.factories import ADD, WORKER, claim, fresh, make_job, make_worker
+
+pytestmark = [pytest.mark.fast, pytest.mark.django_db]
+
+Make = Callable[..., Receiver]
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    made = Board(1000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make(board: Board, configure: Any) -> Make:
+    """Make the receiver of a living worker with these options."""
+    make_worker()
+
+    def receiver(**options: Any) -> Receiver:
+        desk = Desk(board, thread_count=1, coroutine_count=0)
+        return Receiver(desk, Averages(), WORKER, WorkerOptions(**options))
+
+    return receiver
+
+
+def publish(**columns: Any) -> Job:
+    """Enqueue a job and send its message, which a test's transaction would keep back."""
+    job = make_job(**columns)
+    Job.objects.filter(id=job.id).update(published_at=None)
+    dispatcher.top_up()
+    return fresh(job)
+
+
+def on_desk(receiver: Receiver) -> list[Any]:
+    return [run.job_id for run in receiver.desk.take_unstarted()]
+
+
+def test_messages_become_runs_and_are_acknowledged(make: Make, transport: MemoryTransport) -> None:
+    jobs = [publish() for _ in range(3)]
+    receiver = make()
+    receiver.step()
+    assert on_desk(receiver) == [job.id for job in jobs]
+    assert transport.depths(["default"]) == {"default": 0}
+    assert fresh(jobs[0]).worker == WORKER
+
+
+def test_forged_replayed_and_outdated_messages_are_dropped(make: Make, transport: MemoryTransport) -> None:
+    done, good = make_job("succeeded"), publish()
+    transport.publish([Message(job_id, 1, "default") for job_id in (Job().id, done.id, good.id, good.id)])
+    receiver = make()
+    receiver.step()
+    assert on_desk(receiver) == [good.id]
+    assert transport.depths(["default"]) == {"default": 0}
+
+
+def test_a_worker_that_finds_nothing_asks_the_ledger(make: Make) -> None:
+    job = make_job(priority=-1)
+    receiver = make()
+    receiver.step()
+    assert on_desk(receiver) == [job.id]
+
+
+def test_a_message_that_was_lost_is_found_after_a_moment(make: Make, transport: MemoryTransport) -> None:
+    job = publish()
+    transport.lose_all()
+    receiver = make()
+    receiver.step()
+    assert on_desk(receiver) == []
+    Job.objects.update(published_at=Now() - timedelta(seconds=3))
+    receiver._asked_seconds = 0.0
+    receiver.step()
+    assert on_desk(receiver) == [job.id]
+
+
+def test_without_its_transport_a_worker_goes_on(make: Make, transport: MemoryTransport) -> None:
+    job = make_job(priority=-1)
+    transport.is_down = True
+    receiver = make(queues=("default",))
+    receiver.step()
+    assert on_desk(receiver) == [job.id]
+
+
+def test_named_queues_are_served_in_their_order(make: Make) -> None:
+    jobs = {queue: publish(queue=queue) for queue in ("a", "b", "c")}
+    receiver = make(queues=("c", "a"))
+    for queue in ("c", "a"):
+        receiver.step()
+        assert on_desk(receiver) == [jobs[queue].id]
+    receiver._asked_seconds = 0.0
+    receiver.step()
+    assert (on_desk(receiver), fresh(jobs["b"]).state) == ([], "queued")
+
+
+def test_paused_queues_are_not_served(make: Make) -> None:
+    publish(queue="mail")
+    operate.pause_queue("mail", actor="test")
+    receiver = make(queues=("mail",))
+    receiver._asked_seconds = 0.0
+    receiver.step()
+    assert on_desk(receiver) == []
+    assert receiver.queues() == []
+
+
+def test_what_does_not_fit_goes_back_to_the_head(make: Make, transport: MemoryTransport) -> None:
+    jobs = [publish() for _ in range(5)]
+    receiver = make()
+    receiver.averages._by_task[ADD] = 0.06  # two of them fill 100 ms
+    receiver.step()
+    assert on_desk(receiver) == [job.id for job in jobs[:2]]
+    assert [fresh(job).state for job in jobs[2:]] == ["queued"] * 3
+    assert [d.job_id for d in transport.receive(["default"], 9, 0)] == [job.id for job in jobs[2:]]
+
+
+def test_a_job_that_was_lost_before_runs_alone(make: Make) -> None:
+    good, suspect = publish(), publish()
+    Job.objects.filter(id=suspect.id).update(loss_count=1)
+    receiver = make()
+    receiver.step()
+    begun = receiver.desk.take_sync(0)
+    assert isinstance(begun, Begun)
+    assert begun.run.job_id == good.id
+    receiver.step()
+    assert fresh(suspect).state == "queued"
+    receiver.desk.end(begun)
+    receiver.desk.settled(receiver.desk.take_ended(0, 0, 1))
+    receiver.step()
+    assert fresh(suspect).state == "running"
+    publish()
+    receiver.step()
+    assert on_desk(receiver) == [suspect.id]  # nothing joins it
+
+
+def test_no_more_jobs_are_claimed_than_the_worker_may_run(make: Make) -> None:
+    for _ in range(5):
+        publish()
+    receiver = make(max_jobs=2)
+    receiver.step()
+    assert len(on_desk(receiver)) == 2
+
+
+def test_burst_ends_when_the_ledger_has_nothing_due(make: Make) -> None:
+    make_job("scheduled")
+    make_job(queue="other")
+    receiver = make(is_burst=True, queues=("default",))
+    receiver._asked_seconds = 0.0
+    receiver.step()
+    assert receiver.is_stopped
+
+
+def test_burst_waits_for_a_delay_that_has_passed(make: Make) -> None:
+    job = make_job("scheduled")
+    Job.objects.update(due_at=Now() - timedelta(seconds=1))
+    receiver = make(is_burst=True)
+    receiver.step()
+    assert (receiver.is_stopped, fresh(job).state) == (False, "queued")
+    receiver._asked_seconds = 0.0
+    receiver.step()
+    assert on_desk(receiver) == [job.id]
+
+
+def test_a_worker_that_was_given_up_receives_nothing(make: Make) -> None:
+    job = publish()
+    receiver = make()
+    Worker.objects.update(state="lost")
+    receiver.step()
+    assert (on_desk(receiver), fresh(job).state) == ([], "queued")
+
+
+def test_runs_that_are_given_back_can_be_claimed_at_once(make: Make, transport: MemoryTransport) -> None:
+    receiver = make()
+    jobs = [make_job(), make_job()]
+    runs = [claim(job) for job in jobs]
+    operate.cancel([jobs[1].id], actor="test")
+    give_back(receiver.desk, runs)
+    assert [fresh(job).state for job in jobs] == ["queued", "cancelled"]
+    assert transport.list_ids("default") == {f"{jobs[0].id}-2"}
+    assert lifecycle.claim([jobs[0].id], worker=WORKER)[0].number == 1
+
+
+def test_unknown_tasks_reach_the_desk_and_not_the_import_system(make: Make) -> None:
+    job = publish()
+    Job.objects.update(task="os.system")
+    receiver = make()
+    receiver.step()
+    assert on_desk(receiver) == [job.id]
+    assert tasks.SEEN == []
