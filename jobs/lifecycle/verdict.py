@@ -1,5 +1,7 @@
 """What the end of a run means for its job: arithmetic over one Run, without a database."""
 
+import logging
+
 from jobs.definition import JobTask
 from jobs.errors import Decision, PermanentError, UnknownTask
 from jobs.retry import DEFAULT_POLICY, Action, Exponential
@@ -8,7 +10,10 @@ from jobs.statements import Ending
 from jobs.states import JobState, Outcome
 
 LOSS_BACKOFF = Exponential(first_seconds=1, factor=4, max_seconds=60, jitter=False)
+MAX_DELAY_SECONDS = 366 * 86400.0
 REASON_LENGTH = 255
+
+logger = logging.getLogger("jobs.lifecycle")
 
 
 def judge(run: Run, task: JobTask | None, waited_seconds: float = 0.0) -> Ending:
@@ -43,27 +48,42 @@ def judge_loss(run: Run, is_poison: bool) -> Ending:
 
 
 def _judge_failure(run: Run, task: JobTask | None, waited_seconds: float) -> Ending:
+    failures = run.failure_count + 1
+    limit = run.max_attempts or (task.attempts_allowed if task else 1)
+    try:
+        action, delay = _ask_policy(run, task, failures, waited_seconds)
+    except Exception:  # of a policy of the application; the batch must settle all the same
+        logger.exception("the retry policy of %s failed", run.task)
+        return _ending(run, JobState.DEAD, is_failure=True, reason="the retry policy itself failed")
+    if action is Action.DISCARD:
+        run.outcome = Outcome.DISCARDED
+        return _ending(run, JobState.CANCELLED, reason=f"discarded by rule: {run.message}")
+    if action is Action.DEAD:
+        return _ending(run, JobState.DEAD, is_failure=True, reason=f"permanent error: {run.message}")
+    if failures >= limit:
+        return _ending(run, JobState.DEAD, is_failure=True, reason=f"{failures} of {limit} attempts failed")
+    if delay is None:
+        return _ending(run, JobState.DEAD, is_failure=True, reason="the retry policy gave up")
+    return _ending(run, JobState.RETRYING, is_failure=True, delay_seconds=delay, reason=run.message)
+
+
+def _ask_policy(
+    run: Run, task: JobTask | None, failures: int, waited_seconds: float
+) -> tuple[Action, float | None]:
+    """Return what to do about the failure, and after how many seconds to try again; None means to give up."""
     policy = task.retry if task else DEFAULT_POLICY
     action = Action.RETRY
     if task is None or isinstance(run.error, PermanentError | UnknownTask):
         action = Action.DEAD
     elif run.error is not None and not isinstance(run.error, Decision):
         action = policy.action_for(run.error)
-    if action is Action.DISCARD:
-        run.outcome = Outcome.DISCARDED
-        return _ending(run, JobState.CANCELLED, reason=f"discarded by rule: {run.message}")
-    failures = run.failure_count + 1
-    limit = run.max_attempts or (task.attempts_allowed if task else 1)
-    if action is Action.DEAD:
-        return _ending(run, JobState.DEAD, is_failure=True, reason=f"permanent error: {run.message}")
-    if failures >= limit:
-        return _ending(run, JobState.DEAD, is_failure=True, reason=f"{failures} of {limit} attempts failed")
-    delay = run.delay_seconds
-    if delay is None:
-        delay = policy.delay_seconds(failures, waited_seconds)
-    if delay is None:
-        return _ending(run, JobState.DEAD, is_failure=True, reason="the retry policy gave up")
-    return _ending(run, JobState.RETRYING, is_failure=True, delay_seconds=delay, reason=run.message)
+    if action is not Action.RETRY:
+        return action, None
+    delay = run.delay_seconds if run.delay_seconds is not None else policy.delay_seconds(failures, waited_seconds)
+    if delay is not None and not delay >= 0:
+        raise ValueError(f"the retry policy asked for a delay of {delay} s")
+    # a time that no database can store would keep the whole batch from being settled
+    return action, None if delay is None else min(delay, MAX_DELAY_SECONDS)
 
 
 def _ending(

@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 
 from jobs import task
 from jobs.errors import Discard, Retry, Snooze, TaskTimeout
-from jobs.retry import DEAD, DISCARD, RETRY, Delays, Fixed, on
+from jobs.retry import DEAD, DISCARD, RETRY, Action, Delays, Fixed, on
 
 SEEN: list[Any] = []
 """What tasks noticed; emptied before each test."""
@@ -46,6 +46,27 @@ def fail_by_rule(name: str) -> None:
 def fail_with_one_delay() -> None:
     """Raise; the policy gives up after one delay."""
     raise ValueError
+
+
+class BrokenPolicy:
+    """A policy that an application wrote, and wrote badly."""
+
+    last_words = ""
+
+    def action_for(self, error: BaseException) -> Action:
+        type(self).last_words = str(error)
+        return RETRY
+
+    def delay_seconds(self, failure_count: int, waited_seconds: float, draw: Any = None) -> float | None:
+        if self.last_words == "raise":
+            raise RuntimeError("a defect")
+        return {"nan": float("nan"), "negative": -1.0, "endless": float("inf")}[self.last_words]
+
+
+@task(retry=BrokenPolicy())
+def fail_by_broken_policy(kind: str) -> None:
+    """Raise."""
+    raise ValueError(kind)
 
 
 @task

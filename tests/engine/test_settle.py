@@ -111,6 +111,25 @@ def test_a_policy_that_gives_up_makes_a_dead_letter() -> None:
     assert (numbers(job)[:3], fresh(job).reason) == (("dead", 2, 2), "the retry policy gave up")
 
 
+@pytest.mark.parametrize("kind", ["raise", "nan", "negative"])
+def test_a_policy_that_is_broken_harms_only_its_jobs(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    make_worker()
+    jobs = [make_job(task="tests.engine.tasks.fail_by_broken_policy", args=[kind]), make_job()]
+    runs = lifecycle.claim([job.id for job in jobs], worker=WORKER)
+    runs[0].message = kind
+    states = lifecycle.settle([ended(run, Outcome.ERROR, error=ValueError(kind)) for run in runs])
+    assert states == {jobs[0].id: "dead", jobs[1].id: "retrying"}
+    assert fresh(jobs[0]).reason == "the retry policy itself failed"
+    assert "the retry policy of tests.engine.tasks.fail_by_broken_policy failed" in caplog.text
+
+
+def test_a_delay_beyond_all_calendars_is_a_year() -> None:
+    job = make_job(task="tests.engine.tasks.fail_by_broken_policy", args=["endless"])
+    lifecycle.settle([ended(claim(job), Outcome.ERROR, error=ValueError("endless"))])
+    assert fresh(job).state == "retrying"
+    assert 365 <= (fresh(job).due_at - timezone.now()).days <= 366
+
+
 def make_queued(job: Job) -> None:
     """Let the delay be over."""
     Job.objects.filter(id=job.id).update(due_at=timezone.now() - timedelta(seconds=1))
