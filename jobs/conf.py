@@ -20,6 +20,10 @@ def _node() -> str:
     return os.environ.get("QUEUEHUB_NODE") or socket.gethostname()
 
 
+def _code_version() -> str:
+    return os.environ.get("QUEUEHUB_CODE_VERSION", "")[:64]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `QUEUEHUB = {...}` may hold; keys are the upper-case names of these fields."""
@@ -35,6 +39,9 @@ class Settings:
 
     node: str = field(default_factory=_node)
     """Name of this host in the ledger; the environment variable QUEUEHUB_NODE, else the host name."""
+
+    code_version: str = field(default_factory=_code_version)
+    """Version of the application, kept with every attempt; the environment variable QUEUEHUB_CODE_VERSION."""
 
     default_queue: str = "default"
     """Queue of a task that names none."""

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import lifecycle
 from jobs.conf import get_settings
@@ -249,9 +250,18 @@ def tidy_connections() -> None:
             connection.in_atomic_block = connection.closed_in_transaction = False
             connection.close()
         elif connection.connection is not None:
-            if not connection.get_autocommit():
+            if not connection.get_autocommit() or _is_in_transaction(connection):
                 connection.close()
             else:
                 connection.close_if_unusable_or_obsolete()
+
+
+def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Ask the driver: a time-out that strikes while BEGIN waits leaves a transaction that Django knows nothing of."""
+    if connection.vendor == "sqlite":
+        return bool(connection.connection.in_transaction)
+    if connection.vendor == "postgresql":
+        return bool(connection.connection.info.transaction_status)  # 0: idle
+    return False
 
 

@@ -1,18 +1,21 @@
 """One run of one job, from its claim to its settlement: the value that the executor fills and `lifecycle` judges."""
 
 import json
+import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from jobs.clock import DatabaseClock
 from jobs.states import Outcome
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """A claimed job and what became of it. Times are readings of `time.monotonic()` in seconds."""
+    """A claimed job and what became of it.
+
+    Moments of the run are readings of `time.monotonic()`; `clock_seconds` turns them into the database's Unix time.
+    Workers on hosts whose clocks are an hour apart must agree on history, so every recorded time is the database's.
+    """
 
     job_id: UUID
     task: str
@@ -25,9 +28,12 @@ class Run:
     loss_count: int
     max_attempts: int | None
     timeout_seconds: int | None
-    created_at: datetime
-    due_at: datetime
-    clock: DatabaseClock
+    created_seconds: float
+    """When the job was enqueued, in Unix seconds of the database."""
+    due_seconds: float
+    """When the job became due, in Unix seconds of the database."""
+    clock_seconds: float
+    """What to add to a reading of `time.monotonic()`."""
     args_text: str = "[]"
     kwargs_text: str = "{}"
 
@@ -47,27 +53,31 @@ class Run:
 
     @property
     def args(self) -> list[Any]:
-        value: list[Any] = json.loads(self.args_text)
+        value: list[Any] = json.loads(self.args_text) if self.args_text != "[]" else []
         return value
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.kwargs_text)
+        value: dict[str, Any] = json.loads(self.kwargs_text) if self.kwargs_text != "{}" else {}
         return value
 
     @property
-    def started_at(self) -> datetime:
-        return self.clock.at(self.started_seconds or self.clock.monotonic_seconds)
+    def started_unix(self) -> float:
+        """The run's start by the database's clock."""
+        return (self.started_seconds or time.monotonic()) + self.clock_seconds
 
     @property
-    def finished_at(self) -> datetime:
-        return self.clock.at(self.finished_seconds or self.started_seconds or self.clock.monotonic_seconds)
+    def finished_unix(self) -> float:
+        """The run's end by the database's clock."""
+        return self.started_unix + self.run_seconds
 
     @property
     def run_seconds(self) -> float:
-        return (self.finished_at - self.started_at).total_seconds()
+        if self.started_seconds is None or self.finished_seconds is None:
+            return 0.0
+        return max(0.0, self.finished_seconds - self.started_seconds)
 
     @property
     def wait_seconds(self) -> float:
         """Time from when the job was due to the run's start; deliberate delay is not waiting."""
-        return max(0.0, (self.started_at - self.due_at).total_seconds())
+        return max(0.0, self.started_unix - self.due_seconds)

@@ -1,15 +1,16 @@
 """Workers take jobs: one guarded UPDATE per batch, under a fresh claim token, the fence of all that follows."""
 
 import secrets
+import time
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from uuid import UUID
 
 from jobs import events
-from jobs.clock import DatabaseClock
 from jobs.models import Job
 from jobs.runs import Run
-from jobs.statements import JobRow, ledger, ledger_statement
+from jobs.statements import ClaimedRow, ledger, ledger_statement
 from jobs.states import JobState
 
 STALE_SECONDS = 1.0
@@ -72,19 +73,22 @@ def suspects_among(ids: Sequence[UUID]) -> list[UUID]:
     )
 
 
-def _runs(rows: Sequence[JobRow], token: int, worker: str) -> list[Run]:
+def _runs(rows: Sequence[ClaimedRow], token: int, worker: str) -> list[Run]:
     if not rows:
         return []
-    clock = DatabaseClock.anchored(rows[0].claimed_at)
+    received_seconds = time.monotonic()
     runs = [
         Run(
-            job_id=row.id, task=row.task, queue=row.queue, claim=token, worker=worker, number=row.attempt + 1,
-            failure_count=row.failure_count, loss_count=row.loss_count, max_attempts=row.max_attempts,
-            timeout_seconds=row.timeout_seconds, created_at=row.created_at, due_at=row.due_at, clock=clock,
-            args_text=row.args_text, kwargs_text=row.kwargs_text,
+            job_id=job_id, task=task, queue=queue, claim=token, worker=worker, number=attempt + 1,
+            failure_count=failure_count, loss_count=loss_count, max_attempts=max_attempts,
+            timeout_seconds=timeout_seconds, created_seconds=created, due_seconds=due,
+            clock_seconds=claimed - received_seconds, args_text=args, kwargs_text=kwargs,
         )
-        for row in sorted(rows, key=lambda row: row.id)
+        for (
+            job_id, task, queue, attempt, failure_count, loss_count, max_attempts, timeout_seconds,
+            created, due, claimed, args, kwargs,
+        ) in sorted(rows, key=itemgetter(0))
     ]  # fmt: skip
-    counts = Counter(row.queue for row in rows)
+    counts = Counter(run.queue for run in runs)
     events.emit(events.JobsClaimed(worker, tuple(sorted(counts.items()))))
     return runs

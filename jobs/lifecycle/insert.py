@@ -5,12 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import NOT_PROVIDED, JSONField
+from django.db import IntegrityError, transaction
+from django.db.models import NOT_PROVIDED
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.functions import Now
 
@@ -19,7 +19,7 @@ from jobs.conf import get_settings
 from jobs.errors import DuplicateJob
 from jobs.models import Job
 from jobs.models.fields import uuid7
-from jobs.statements import ledger
+from jobs.statements import Columns, ledger
 from jobs.states import UNFINISHED
 
 # Columns that an insert never writes: the database's defaults are right for them.
@@ -27,7 +27,7 @@ _LATER = {
     "attempt", "failure_count", "loss_count", "claimed_at", "claim", "worker", "finished_at", "cancel_requested_at",
     "progress", "result", "reason",
 }  # fmt: skip
-_ROWS_PER_STATEMENT = 500  # of about 25 columns: under PostgreSQL's limit of 65,535 parameters
+_ROWS_PER_STATEMENT = 1000
 _UNIQUE_TRIES = 5
 _DUPLICATE_ID = re.compile(r"jobs_job_pkey|UNIQUE constraint failed: jobs_job\.id\b")
 # SQLite wants the condition of the partial index word for word.
@@ -54,13 +54,12 @@ def insert(jobs: Sequence[Job]) -> list[Job]:
     # sorted, so that two batches with the same keys wait for each other in one order and cannot deadlock
     keyed = sorted((job for job in jobs if job.unique_key is not None), key=lambda job: str(job.unique_key))
     alias = get_settings().database
-    connection = connections[alias]
     is_one_statement = len(plain) <= _ROWS_PER_STATEMENT and not keyed
     try:
         # one statement is atomic by itself, and a savepoint per enqueue would cost two round trips more
         with nullcontext() if is_one_statement else transaction.atomic(using=alias):
-            _write(connection, plain, "")
-            _write_unique(connection, keyed)
+            _write(plain, "")
+            _write_unique(keyed)
     except IntegrityError as error:
         if _DUPLICATE_ID.search(str(error)):
             raise DuplicateJob(", ".join(str(job.id) for job in jobs[:3])) from error
@@ -83,69 +82,75 @@ def _announce(jobs: Sequence[Job]) -> None:
         events.emit_on_commit(events.JobsPublishable(refs))
 
 
-def _write(connection: BaseDatabaseWrapper, jobs: Sequence[Job], conflict: str) -> set[UUID]:
+def _write(jobs: Sequence[Job], conflict: str) -> set[UUID]:
     """Insert rows and return the ids that were really inserted; fills in the times that the database gave."""
     written: set[UUID] = set()
-    fields = _written_fields(jobs)
-    columns = ", ".join(str(field.column) for field in fields)
-    statements = ledger()
     for start in range(0, len(jobs), _ROWS_PER_STATEMENT):
-        part = {job.id: job for job in jobs[start : start + _ROWS_PER_STATEMENT]}
-        rows, params = [], []
-        for job in part.values():
-            marks = []
-            for field in fields:
-                value = getattr(job, field.attname)
-                if isinstance(value, DatabaseDefault | Now):
-                    marks.append(statements.now)  # the only columns with such a default are times
-                else:
-                    marks.append("%s")
-                    params.append(_bound(field, value, connection))
-            rows.append(f"({', '.join(marks)})")
-        sql = f"INSERT INTO jobs_job ({columns}) VALUES {', '.join(rows)}{conflict} RETURNING id, created_at, due_at"
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            for raw_id, created_at, due_at in cursor.fetchall():
-                job = part[raw_id if isinstance(raw_id, UUID) else UUID(raw_id)]
-                job.created_at, job.due_at = statements.moment(created_at), statements.moment(due_at)
-                if job.published_at is not None:
-                    job.published_at = job.created_at
-                written.add(job.id)
+        part = jobs[start : start + _ROWS_PER_STATEMENT]
+        ids, now = ledger().insert_jobs(_columns(part), conflict)
+        inserted = set(ids)
+        written |= inserted
+        for job in part:
+            if job.id not in inserted:
+                continue
+            job.created_at = now
+            job.published_at = now if job.published_at is not None else None
+            if _is_default(job.due_at):
+                job.due_at = now
     return written
 
 
-def _written_fields(jobs: Sequence[Job]) -> list[Any]:
+def _columns(jobs: Sequence[Job]) -> Columns:
     """Return the columns in which any of the jobs differs from the database's default; the rest costs nothing."""
-    return [
-        field
-        for field in Job._meta.concrete_fields
-        if field.primary_key
-        or (field.attname not in _LATER and any(_differs(getattr(job, field.attname), field) for job in jobs))
-    ]
+    columns: dict[str, tuple[str, list[Any]]] = {}
+    for field in Job._meta.concrete_fields:
+        if field.attname in _LATER:
+            continue
+        values = [getattr(job, field.attname) for job in jobs]
+        if field.attname == "due_at" and any(map(_is_default, values)):
+            if not all(map(_is_default, values)):
+                columns["due_at"] = ("due", [None if _is_default(value) else _stored(value) for value in values])
+        elif field.primary_key or any(_differs(value, field) for value in values):
+            kind = "now" if field.attname == "published_at" else _KINDS.get(field.get_internal_type(), "text")
+            columns[str(field.column)] = (kind, [_stored(value) if kind in _TEXTUAL else value for value in values])
+    return columns
+
+
+_KINDS = {
+    "UUIDField": "uuid", "JSONField": "json", "DateTimeField": "timestamp", "SmallIntegerField": "int",
+    "IntegerField": "int",
+}  # fmt: skip
+_TEXTUAL = {"json", "timestamp", "now"}
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, Now):
+        return True
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(sep=" ")
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_default(value: Any) -> bool:
+    return isinstance(value, DatabaseDefault)
 
 
 def _differs(value: Any, field: Any) -> bool:
-    if isinstance(value, DatabaseDefault) or field.default is NOT_PROVIDED:
-        return value is not None and not isinstance(value, DatabaseDefault)
+    if _is_default(value) or field.default is NOT_PROVIDED:
+        return value is not None and not _is_default(value)
     return bool(value != (field.default() if callable(field.default) else field.default))
 
 
-def _bound(field: Any, value: Any, connection: BaseDatabaseWrapper) -> Any:
-    if isinstance(field, JSONField) and value is not None:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return field.get_db_prep_save(value, connection)
-
-
-def _write_unique(connection: BaseDatabaseWrapper, jobs: Sequence[Job]) -> None:
+def _write_unique(jobs: Sequence[Job]) -> None:
     waiting = _first_of_each_key(jobs)
     for _ in range(_UNIQUE_TRIES):
         if not waiting:
             break
-        written = _write(connection, waiting, _CONFLICT)
+        written = _write(waiting, _CONFLICT)
         refused = [job for job in waiting if job.id not in written]
         holders = {
             job.unique_key: job
-            for job in Job.objects.using(connection.alias).filter(
+            for job in Job.objects.using(get_settings().database).filter(
                 unique_key__in=[job.unique_key for job in refused], state__in=sorted(UNFINISHED)
             )
         }

@@ -1,5 +1,6 @@
 """Jobs come back from workers: claims that never began, and what a dead worker leaves."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +9,6 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from jobs import events
-from jobs.clock import DatabaseClock
 from jobs.errors import TaskTimeout
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import Ref
@@ -94,8 +94,8 @@ def lose_worker(
         found += len(jobs)
         begun = [job for job in jobs if remains is None or job.id in remains]
         with ledger_transaction() as statements:
-            clock = DatabaseClock.anchored(statements.present())
-            settle([_run(job, clock, remains, is_alone=found == 1) for job in begun])
+            clock_seconds = statements.present().timestamp() - time.monotonic()
+            settle([_run(job, clock_seconds, remains, is_alone=found == 1) for job in begun])
             for job in jobs:
                 if job not in begun:
                     release([job.id], job.claim or 0)
@@ -108,17 +108,20 @@ def leave(worker_id: str) -> None:
     lose_worker(worker_id, remains={}, state=WorkerState.STOPPED)
 
 
-def _run(job: Job, clock: DatabaseClock, remains: Mapping[UUID, Remains] | None, *, is_alone: bool) -> Run:
+def _run(
+    job: Job, clock_seconds: float, remains: Mapping[UUID, Remains] | None, *, is_alone: bool
+) -> Run:
     run = Run(
         job_id=job.id, task=job.task, queue=job.queue, claim=job.claim or 0, worker=job.worker,
         number=job.attempt + 1, failure_count=job.failure_count, loss_count=job.loss_count,
-        max_attempts=job.max_attempts, timeout_seconds=job.timeout_seconds, created_at=job.created_at,
-        due_at=job.due_at, clock=clock, is_alone=is_alone,
+        max_attempts=job.max_attempts, timeout_seconds=job.timeout_seconds,
+        created_seconds=job.created_at.timestamp(), due_seconds=job.due_at.timestamp(),
+        clock_seconds=clock_seconds, is_alone=is_alone,
     )  # fmt: skip
     if remains is None:
         assert job.claimed_at is not None
-        run.started_seconds = clock.monotonic_seconds - (clock.database_at - job.claimed_at).total_seconds()
-        run.finished_seconds = clock.monotonic_seconds
+        run.started_seconds = job.claimed_at.timestamp() - clock_seconds
+        run.finished_seconds = time.monotonic()
         run.outcome, run.message = Outcome.LOST, "the worker fell silent"
     else:
         left = remains[job.id]

@@ -1,8 +1,7 @@
-"""Runs end: the states of their jobs, one Attempt per run and the statistics of the batch, in one transaction."""
+"""Runs end: the states of their jobs, one Attempt per run and the statistics of the batch, all or nothing."""
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
@@ -10,13 +9,12 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from jobs import events
 from jobs.conf import get_settings
 from jobs.definition import JobTask, registry
-from jobs.histograms import histogram
-from jobs.host import host_identity
-from jobs.lifecycle.verdict import judge, judge_loss
-from jobs.models import Attempt, Job, Statistic
+from jobs.lifecycle.tally import outcome_of, runs_as_columns, statistics_as_columns
+from jobs.lifecycle.verdict import Ending, judge, judge_loss
+from jobs.models import Attempt, Job
 from jobs.runs import Run
-from jobs.statements import Ending, ledger_transaction
-from jobs.states import FINAL, JobState, Outcome
+from jobs.statements import ledger_statement, ledger_transaction
+from jobs.states import Outcome
 
 logger = logging.getLogger("jobs.lifecycle")
 
@@ -53,15 +51,36 @@ def _settle_unstorable(run: Run, pid: int) -> dict[UUID, str]:
 
 
 def _settle_batch(runs: Sequence[Run], pid: int) -> dict[UUID, str]:
+    # sorted, so that two batches over the same rows lock them in the same order
+    runs = sorted(runs, key=lambda run: run.job_id)
+    endings = [_judge(run) for run in runs]
+    states = _settle_whole(runs, endings, pid)
+    return _settle_in_steps(runs, endings, pid) if states is None else states
+
+
+def _settle_whole(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -> dict[UUID, str] | None:
+    """Settle in one statement, which needs every claim to hold; None if one does not, or a job is to be cancelled."""
+    if connections[get_settings().database].in_atomic_block:
+        return None  # a statement that undoes itself would end the caller's transaction
+    wanted = {run.job_id: ending.state for run, ending in zip(runs, endings, strict=True)}
+    columns = runs_as_columns(runs, endings, wanted, pid)
+    with ledger_statement() as statements:
+        if not statements.settle_whole(columns, statistics_as_columns(runs, wanted)):
+            return None
+    _announce(runs, wanted)
+    return wanted
+
+
+def _settle_in_steps(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -> dict[UUID, str]:
     with ledger_transaction() as statements:
-        endings = [_judge(run) for run in runs]
-        states = statements.settle(endings)
+        states = statements.move(runs_as_columns(runs, endings, {}, pid))
         if not states:
             return _already_mine(runs)
-        mine = [run for run in runs if run.job_id in states]
-        statements.append_attempts([_attempt_row(run, states[run.job_id], pid) for run in mine])
-        _append_statistics(mine, states)
-        _announce(mine, states)
+        mine = [(run, ending) for run, ending in zip(runs, endings, strict=True) if run.job_id in states]
+        runs, endings = [run for run, _ in mine], [ending for _, ending in mine]
+        statements.record(runs_as_columns(runs, endings, states, pid))
+        statements.count(statistics_as_columns(runs, states))
+        _announce(runs, states)
     return states
 
 
@@ -72,7 +91,7 @@ def _judge(run: Run) -> Ending:
     waited = 0.0
     if task and getattr(task.retry, "max_total_seconds", None) is not None and run.failure_count:
         first = Attempt.objects.filter(job_id=run.job_id, number=1).values_list("started_at", flat=True).first()
-        waited = (run.finished_at - first).total_seconds() if first else 0.0
+        waited = run.finished_unix - first.timestamp() if first else 0.0
     return judge(run, task, waited)
 
 
@@ -98,68 +117,11 @@ def _already_mine(runs: Sequence[Run]) -> dict[UUID, str]:
     return dict(Job.objects.filter(id__in=mine).values_list("id", "state"))
 
 
-_CODE_VERSION = ""
-
-
-def _attempt_row(run: Run, state: str, pid: int) -> tuple[Any, ...]:
-    outcome = run.outcome or Outcome.ERROR
-    if state == JobState.CANCELLED and outcome in {Outcome.CANCELLED, Outcome.LOST}:
-        outcome = Outcome.CANCELLED
-    return (
-        run.job_id, run.number, str(outcome), run.claim, run.worker, host_identity(), pid, _CODE_VERSION, run.queue,
-        run.started_at, max(run.finished_at, run.started_at), run.is_alone, run.exception_class[:255],
-        run.message[:1000], run.traceback,
-    )  # fmt: skip
-
-
-def _append_statistics(runs: Sequence[Run], states: dict[UUID, str]) -> None:
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.queue, run.task), []).append(run)
-    Statistic.objects.using(get_settings().database).bulk_create(
-        [
-            Statistic(
-                minute_at=group[0].finished_at.replace(second=0, microsecond=0),
-                queue=queue,
-                task=task,
-                counts=_counts(group, states),
-                histograms=_histograms(group, states),
-            )
-            for (queue, task), group in groups.items()
-        ]
-    )
-
-
-def _counts(runs: Sequence[Run], states: dict[UUID, str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for run in runs:
-        state = states[run.job_id]
-        names = [str(run.outcome)]
-        if state in FINAL:
-            names.append(f"state_{state}")
-        elif run.outcome in {Outcome.ERROR, Outcome.TIMEOUT}:
-            names.append("retried")
-        elif run.outcome is Outcome.LOST:
-            names.append("rescued")
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def _histograms(runs: Sequence[Run], states: dict[UUID, str]) -> dict[str, Any]:
-    final = [run for run in runs if states[run.job_id] in FINAL]
-    found = {
-        "wait": histogram(run.wait_seconds for run in runs),
-        "run": histogram(run.run_seconds for run in runs),
-    }
-    if final:
-        found["completion"] = histogram((run.finished_at - run.created_at).total_seconds() for run in final)
-    return found
-
-
 def _announce(runs: Sequence[Run], states: dict[UUID, str]) -> None:
     changes = tuple(
-        events.Change(run.job_id, run.task, run.queue, states[run.job_id], str(run.outcome), run.number)
+        events.Change(
+            run.job_id, run.task, run.queue, states[run.job_id], str(outcome_of(run, states[run.job_id])), run.number
+        )
         for run in runs
     )
     events.emit_on_commit(events.JobsSettled(runs[0].worker, changes))

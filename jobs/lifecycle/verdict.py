@@ -1,13 +1,26 @@
 """What the end of a run means for its job: arithmetic over one Run, without a database."""
 
 import logging
+from dataclasses import dataclass
 
 from jobs.definition import JobTask
 from jobs.errors import Decision, PermanentError, UnknownTask
 from jobs.retry import DEFAULT_POLICY, Action, Exponential
 from jobs.runs import Run
-from jobs.statements import Ending
 from jobs.states import JobState, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the end of one run writes to its job."""
+
+    state: str
+    delay_seconds: float = 0.0
+    result_text: str | None = None
+    reason: str = ""
+    is_failure: bool = False
+    is_loss: bool = False
+
 
 LOSS_BACKOFF = Exponential(first_seconds=1, factor=4, max_seconds=60, jitter=False)
 MAX_DELAY_SECONDS = 366 * 86400.0
@@ -96,8 +109,6 @@ def _ending(
     is_loss: bool = False,
 ) -> Ending:
     return Ending(
-        job_id=run.job_id,
-        claim=run.claim,
         state=state.value,
         delay_seconds=delay_seconds,
         result_text=run.result_text if state is JobState.SUCCEEDED else None,

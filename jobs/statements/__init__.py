@@ -8,14 +8,14 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.conf import get_settings
-from jobs.statements.base import Ending, JobRow, Statements
+from jobs.statements.base import ClaimedRow, Columns, Statements
 from jobs.statements.postgresql import PostgreSQLStatements
 from jobs.statements.sqlite import SQLiteStatements
 
 __all__ = [
     "LOCK_SECONDS",
-    "Ending",
-    "JobRow",
+    "ClaimedRow",
+    "Columns",
     "Statements",
     "be_impatient",
     "ledger",

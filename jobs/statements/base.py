@@ -1,19 +1,19 @@
-"""What `lifecycle` asks of a database beyond the ORM."""
+"""What `lifecycle` asks of a database beyond the ORM: statements that carry a whole batch.
+
+A batch goes in as one relation `v`. Its columns that are equal in all rows are bound once; only the others are sent
+per row, so a statement costs what is different about its rows.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# Columns that a claim reads, in the order of JobRow.
-CLAIMED = (
-    "id, task, queue, attempt, failure_count, loss_count, max_attempts, timeout_seconds,"
-    " created_at, due_at, claimed_at, args, kwargs"
-)
+Columns = Mapping[str, tuple[str, Sequence[Any]]]
+"""A batch by columns: name → (SQL type, one value per row)."""
 
 # A living worker may claim a queued job unless it has expired or its queue is paused.
 CLAIMABLE = (
@@ -22,6 +22,16 @@ CLAIMABLE = (
     " AND j.state = 'queued' AND (j.expires_at IS NULL OR j.expires_at > {now})"
     " AND NOT EXISTS (SELECT 1 FROM jobs_queue q WHERE q.name = j.queue AND q.paused_at IS NOT NULL)"
 )
+
+# What a claim reads, in the order of ClaimedRow; times as Unix seconds, which cost less to read than timestamps.
+CLAIMED = (
+    "{t}id, {t}task, {t}queue, {t}attempt, {t}failure_count, {t}loss_count, {t}max_attempts, {t}timeout_seconds,"
+    " {created}, {due}, {claimed}, {args}, {kwargs}"
+)
+
+ClaimedRow = tuple[
+    UUID, str, str, int, int, int, int | None, int | None, float, float, float, str, str
+]  # id … timeout_seconds, created, due, claimed (Unix seconds), args, kwargs (JSON texts)
 
 # Every queue that has rows to publish: a loose scan of the partial index, whose cost is the number of queues.
 WAITING_QUEUES = """
@@ -35,39 +45,37 @@ WITH RECURSIVE names(queue) AS (
 SELECT queue FROM names WHERE queue IS NOT NULL
 """
 
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """What a claim returns of a job."""
-
-    id: UUID
-    task: str
-    queue: str
-    attempt: int
-    failure_count: int
-    loss_count: int
-    max_attempts: int | None
-    timeout_seconds: int | None
-    created_at: datetime
-    due_at: datetime
-    claimed_at: datetime
-    args_text: str
-    kwargs_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What one settled run writes to its job."""
-
-    job_id: UUID
-    claim: int
-    state: str
-    delay_seconds: float = 0.0
-    result_text: str | None = None
-    reason: str = ""
-    has_begun: bool = True
-    is_failure: bool = False
-    is_loss: bool = False
+# A cancel request turns "run again" into "cancelled". It is read from the row that the statement locks, not from a
+# join, whose copy could be older than the request.
+_TO_BE = (
+    "CASE WHEN job.cancel_requested_at IS NOT NULL AND v.state IN ('queued', 'retrying')"
+    " THEN 'cancelled' ELSE v.state END"
+)
+MOVE = f"""
+UPDATE jobs_job AS job SET
+    state = {_TO_BE},
+    attempt = job.attempt + v.begun,
+    failure_count = job.failure_count + v.failure,
+    loss_count = job.loss_count + v.loss,
+    due_at = CASE WHEN v.state = 'retrying' THEN {{later}} ELSE job.due_at END,
+    finished_at = CASE WHEN {_TO_BE} IN ('succeeded', 'dead', 'cancelled') THEN {{now}} END,
+    result = COALESCE({{result}}, job.result),
+    reason = CASE WHEN {_TO_BE} = v.state THEN v.reason ELSE 'cancelled' END,
+    claim = NULL, claimed_at = NULL
+FROM v WHERE job.id = v.id AND job.state = 'running' AND job.claim = v.claim
+RETURNING {{returning}}
+"""
+RECORD = """
+INSERT INTO jobs_attempt (job_id, number, outcome, claim, worker, host, pid, code_version, queue, started_at,
+    finished_at, is_alone, exception_class, message, traceback)
+SELECT v.id, v.number, v.outcome, v.claim, v.worker, v.host, v.pid, v.code_version, v.queue, {started}, {finished},
+    v.is_alone, v.exception_class, v.message, v.traceback
+FROM v
+"""
+COUNT = """
+INSERT INTO jobs_statistic (period, minute_at, queue, task, counts, histograms)
+SELECT 'raw', {minute}, c.queue, c.task, c.counts{json}, c.histograms{json} FROM c
+"""
 
 
 class Statements(ABC):
@@ -80,30 +88,45 @@ class Statements(ABC):
         self.connection = connection
 
     @abstractmethod
+    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[list[UUID], datetime]:
+        """Insert rows with these columns; return the ids that went in, all if `conflict` is empty, and the time."""
+
+    @abstractmethod
     def claim(
         self, ids: Sequence[UUID], claim: int, worker: str, queues: Sequence[str] | None, is_alone: bool
-    ) -> list[JobRow]:
+    ) -> list[ClaimedRow]:
         """Claim those of `ids` that are claimable, in `queues` (None: any) and, unless `is_alone`, without a loss."""
 
     @abstractmethod
     def claim_waiting(
         self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool
-    ) -> list[JobRow]:
+    ) -> list[ClaimedRow]:
         """Claim up to `limit` unpublished jobs of a queue, best first; `is_suspect` picks those with a loss."""
 
     @abstractmethod
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float
-    ) -> list[JobRow]:
+    ) -> list[ClaimedRow]:
         """Claim published jobs whose message seems lost: published longer ago than this."""
 
     @abstractmethod
-    def settle(self, endings: Sequence[Ending]) -> dict[UUID, str]:
+    def settle_whole(self, runs: Columns, counts: Columns) -> bool:
+        """Do `move`, `record` and `count` at once if every claim holds and no job is to be cancelled, else nothing.
+
+        Only outside a transaction. Returns False if it did nothing. Raises: DataError, IntegrityError.
+        """
+
+    @abstractmethod
+    def move(self, runs: Columns) -> dict[UUID, str]:
         """Write the endings of runs whose claim still holds; return the new state of just those."""
 
     @abstractmethod
-    def append_attempts(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert Attempt rows, given in the order of `ATTEMPT_COLUMNS`."""
+    def record(self, runs: Columns) -> None:
+        """Insert the Attempt rows of runs."""
+
+    @abstractmethod
+    def count(self, counts: Columns) -> None:
+        """Insert raw Statistic rows."""
 
     @abstractmethod
     def take_unpublished(self, queue: str, limit: int, minimum_priority: int) -> list[tuple[UUID, int, int, str]]:
@@ -130,8 +153,11 @@ class Statements(ABC):
             cursor.execute(sql, params)
             return list(cursor.fetchall())
 
+    def _do(self, sql: str, params: Sequence[Any]) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
 
-ATTEMPT_COLUMNS = (
-    "job_id", "number", "outcome", "claim", "worker", "host", "pid", "code_version", "queue",
-    "started_at", "finished_at", "is_alone", "exception_class", "message", "traceback",
-)  # fmt: skip
+
+def is_constant(values: Sequence[Any]) -> bool:
+    """Tell whether a column has one value in all rows."""
+    return len(values) > 1 and values.count(values[0]) == len(values)

@@ -1,58 +1,62 @@
-"""Batch statements for PostgreSQL: arrays go in through UNNEST, rows come back through RETURNING."""
+"""Batch statements for PostgreSQL: columns go in as arrays through UNNEST, rows come back through RETURNING."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from jobs.statements.base import ATTEMPT_COLUMNS, CLAIMABLE, CLAIMED, Ending, JobRow, Statements
+from django.db import DataError
+
+from jobs.statements.base import (
+    CLAIMABLE,
+    CLAIMED,
+    COUNT,
+    MOVE,
+    RECORD,
+    ClaimedRow,
+    Columns,
+    Statements,
+    is_constant,
+)
 
 NOW = "statement_timestamp()"
-_CLAIMABLE = CLAIMABLE.format(now=NOW)
 
+_EPOCH = "extract(epoch from job.{column})::float8"
+_CLAIMED = CLAIMED.format(
+    t="job.",
+    created=_EPOCH.format(column="created_at"),
+    due=_EPOCH.format(column="due_at"),
+    claimed=_EPOCH.format(column="claimed_at"),
+    args="job.args::text",
+    kwargs="job.kwargs::text",
+)
 # MATERIALIZED: picked once, whatever join the planner chooses. SKIP LOCKED: two workers with overlapping batches
 # neither wait for each other nor deadlock.
 _CLAIM = f"""
 WITH picked AS MATERIALIZED (
-    SELECT j.id FROM jobs_job j WHERE {_CLAIMABLE} AND {{condition}} {{order}} FOR UPDATE OF j SKIP LOCKED
+    SELECT j.id FROM jobs_job j
+    WHERE {CLAIMABLE.format(now=NOW)} AND {{condition}} {{order}} FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE jobs_job AS job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
 FROM picked WHERE job.id = picked.id
-RETURNING {", ".join("job." + column.strip() for column in CLAIMED.split(","))}
+RETURNING {_CLAIMED}
 """
 
-# A cancel request turns "run again" into "cancelled". It is read from the locked row itself, not from a join, whose
-# copy could be older than the request.
-_TO_BE = (
-    "CASE WHEN job.cancel_requested_at IS NOT NULL AND v.state IN ('queued', 'retrying')"
-    " THEN 'cancelled' ELSE v.state END"
-)
-_SETTLE = f"""
-UPDATE jobs_job AS job SET
-    state = {_TO_BE},
-    attempt = job.attempt + v.begun,
-    failure_count = job.failure_count + v.failure,
-    loss_count = job.loss_count + v.loss,
-    due_at = CASE WHEN v.state = 'retrying' THEN {NOW} + v.delay * interval '1 second' ELSE job.due_at END,
-    finished_at = CASE WHEN {_TO_BE} IN ('succeeded', 'dead', 'cancelled') THEN {NOW} END,
-    result = COALESCE(v.result::jsonb, job.result),
-    reason = CASE WHEN {_TO_BE} = v.state THEN v.reason ELSE 'cancelled' END,
-    claim = NULL, claimed_at = NULL
-FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::float8[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[])
-     AS v(id, claim, state, delay, result, reason, begun, failure, loss)
-WHERE job.id = v.id AND job.state = 'running' AND job.claim = v.claim
-RETURNING job.id, job.state
-"""
+_MOVE = MOVE.replace("{now}", NOW).replace("{later}", f"{NOW} + v.delay * interval '1 second'")
+_MOVE = _MOVE.replace("{result}", "v.result::jsonb")
+_MOVE_AND_TELL = _MOVE.replace("{returning}", "job.id, job.state")
+_MOVE_AND_COMPARE = _MOVE.replace("{returning}", "job.state = v.state AS is_as_wanted")
+_RECORD = RECORD.format(started="to_timestamp(v.started)", finished="to_timestamp(v.finished)")
+_COUNT = COUNT.format(minute="to_timestamp(c.minute)", json="::jsonb")
 
-_ATTEMPT_TYPES = (
-    "uuid", "int", "text", "bigint", "text", "text", "int", "text", "text",
-    "timestamptz", "timestamptz", "bool", "text", "text", "text",
-)  # fmt: skip
-_APPEND_ATTEMPTS = (
-    f"INSERT INTO jobs_attempt ({', '.join(ATTEMPT_COLUMNS)}) SELECT * FROM unnest("
-    + ", ".join(f"%s::{kind}[]" for kind in _ATTEMPT_TYPES)
-    + ")"
+# One statement, hence one round trip and all or nothing. A claim that is gone or a cancellation makes the division
+# fail, which undoes the rest; such a batch takes the way over several statements.
+_SETTLE_WHOLE = (
+    f"WITH v AS MATERIALIZED ({{runs}}), c AS ({{counts}}), moved AS ({_MOVE_AND_COMPARE}),"
+    f" recorded AS ({_RECORD}), counted AS ({_COUNT})"
+    " SELECT 1 / (count(*) = %s)::int FROM moved WHERE is_as_wanted"
 )
 
 _TAKE_UNPUBLISHED = f"""
@@ -73,26 +77,69 @@ WHERE worker.id = v.id AND worker.state IN ('active', 'stopping')
 RETURNING worker.id
 """
 
+# Types whose text form needs no quoting inside an array literal.
+_PLAIN = {"uuid", "int", "bigint", "float8", "bool"}
+# Kinds that travel as another type: what is stored of a column of `v`, and the type of a constant.
+_STORED_AS = {"json": "v.{0}::jsonb", "timestamp": "v.{0}::timestamptz", "now": f"CASE WHEN v.{{0}} THEN {NOW} END",
+              "due": f"COALESCE(v.{{0}}::timestamptz, {NOW})"}  # fmt: skip
+_TRAVELS_AS = {"json": "text", "timestamp": "text", "due": "text", "now": "bool"}
+
+
+def relation(columns: Columns) -> tuple[str, list[Any]]:
+    """Return a SELECT that yields one row per job, and its parameters."""
+    names, arrays, array_params = [], [], []
+    constants, constant_params = [], []
+    for name, (kind, values) in columns.items():
+        travels_as = _TRAVELS_AS.get(kind, kind)
+        if is_constant(values):
+            constants.append(f", %s::{travels_as} AS {name}")
+            constant_params.append(values[0])
+            continue
+        names.append(name)
+        if travels_as in _PLAIN:
+            arrays.append(f"%s::{travels_as}[]")
+            # our own join: psycopg's dumper for lists costs ten times as much
+            array_params.append("{" + ",".join("NULL" if v is None else str(v) for v in values) + "}")
+        else:
+            arrays.append("ARRAY(SELECT jsonb_array_elements_text(%s::jsonb))")
+            array_params.append(json.dumps(values, ensure_ascii=False))
+    sql = f"SELECT u.*{''.join(constants)} FROM unnest({', '.join(arrays)}) AS u({', '.join(names)})"
+    return sql, [*constant_params, *array_params]
+
 
 class PostgreSQLStatements(Statements):
     """PostgreSQL 14 and later."""
 
     now: ClassVar[str] = NOW
 
+    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[list[UUID], datetime]:
+        source, params = relation(columns)
+        picked = [_STORED_AS.get(kind, "v.{0}").format(name) for name, (kind, _) in columns.items()]
+        insert = (
+            f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {', '.join(picked)} FROM ({source}) v{conflict}"
+            " RETURNING id, created_at"
+        )
+        if conflict:
+            rows = self._rows(insert, params)
+            return [row[0] for row in rows], rows[0][1] if rows else self.present()
+        rows = self._rows(f"WITH done AS ({insert}) SELECT created_at FROM done LIMIT 1", params)
+        return list(columns["id"][1]), rows[0][0]
+
     def claim(
         self, ids: Sequence[UUID], claim: int, worker: str, queues: Sequence[str] | None, is_alone: bool
-    ) -> list[JobRow]:
-        condition = "j.id = ANY(%s) AND (%s OR j.loss_count = 0) AND (%s::text[] IS NULL OR j.queue = ANY(%s))"
+    ) -> list[ClaimedRow]:
+        condition = "j.id = ANY(%s::uuid[]) AND (%s OR j.loss_count = 0) AND (%s::text[] IS NULL OR j.queue = ANY(%s))"
         wanted = list(queues) if queues is not None else None
-        return self._claim(condition, "", [list(ids), is_alone, wanted, wanted], claim, worker)
+        literal = "{" + ",".join(map(str, ids)) + "}"
+        return self._claim(condition, "", [literal, is_alone, wanted, wanted], claim, worker)
 
-    def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[JobRow]:
+    def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[ClaimedRow]:
         condition = f"j.published_at IS NULL AND j.queue = %s AND j.loss_count {'>' if is_suspect else '='} 0"
         return self._claim(condition, "ORDER BY j.priority DESC, j.id LIMIT %s", [queue, limit], claim, worker)
 
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float
-    ) -> list[JobRow]:
+    ) -> list[ClaimedRow]:
         condition = (
             f"j.published_at < {NOW} - %s * interval '1 second' AND j.loss_count = 0"
             " AND (%s::text[] IS NULL OR j.queue = ANY(%s))"
@@ -101,23 +148,34 @@ class PostgreSQLStatements(Statements):
         params = [older_than_seconds, wanted, wanted, limit]
         return self._claim(condition, "ORDER BY j.published_at LIMIT %s", params, claim, worker)
 
-    def _claim(self, condition: str, order: str, params: list[Any], claim: int, worker: str) -> list[JobRow]:
+    def _claim(self, condition: str, order: str, params: list[Any], claim: int, worker: str) -> list[ClaimedRow]:
         sql = _CLAIM.format(condition=condition, order=order)
-        return [JobRow(*row) for row in self._rows(sql, [worker, *params, claim, worker])]
+        return self._rows(sql, [worker, *params, claim, worker])
 
-    def settle(self, endings: Sequence[Ending]) -> dict[UUID, str]:
-        # ordered by id, so that two statements over the same rows lock them in the same order
-        rows = [
-            (e.job_id, e.claim, e.state, e.delay_seconds, e.result_text, e.reason, e.has_begun, e.is_failure, e.is_loss)
-            for e in sorted(endings, key=lambda ending: ending.job_id)
-        ]
-        columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
-        columns[6:] = [[int(flag) for flag in column] for column in columns[6:]]
-        return {row[0]: row[1] for row in self._rows(_SETTLE, columns)}
+    def settle_whole(self, runs: Columns, counts: Columns) -> bool:
+        runs_sql, runs_params = relation(runs)
+        counts_sql, counts_params = relation(counts)
+        sql = _SETTLE_WHOLE.format(runs=runs_sql, counts=counts_sql)
+        try:
+            self._do(sql, [*runs_params, *counts_params, len(runs["id"][1])])
+        except DataError as error:
+            if "division by zero" not in str(error):
+                raise
+            return False
+        return True
 
-    def append_attempts(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(_APPEND_ATTEMPTS, [list(column) for column in zip(*rows, strict=True)])
+    def move(self, runs: Columns) -> dict[UUID, str]:
+        source, params = relation(runs)
+        rows = self._rows(f"WITH v AS MATERIALIZED ({source}) {_MOVE_AND_TELL}", params)
+        return {row[0]: row[1] for row in rows}
+
+    def record(self, runs: Columns) -> None:
+        source, params = relation(runs)
+        self._do(f"WITH v AS ({source}) {_RECORD}", params)
+
+    def count(self, counts: Columns) -> None:
+        source, params = relation(counts)
+        self._do(f"WITH c AS ({source}) {_COUNT}", params)
 
     def take_unpublished(self, queue: str, limit: int, minimum_priority: int) -> list[tuple[UUID, int, int, str]]:
         rows = self._rows(_TAKE_UNPUBLISHED, [queue, minimum_priority, limit])

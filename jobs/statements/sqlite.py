@@ -1,44 +1,55 @@
-"""Batch statements for SQLite: the engine is in this process, so a row costs a bind, not a round trip.
+"""Batch statements for SQLite: a batch goes in as one JSON text through json_each.
 
-Writing statements run inside `ledger_transaction()`, whose BEGIN IMMEDIATE takes the place of row locks.
+The engine is in this process: a row costs a step of its virtual machine, not a round trip.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from jobs.statements.base import ATTEMPT_COLUMNS, CLAIMABLE, CLAIMED, Ending, JobRow, Statements
+from jobs.statements.base import (
+    CLAIMABLE,
+    CLAIMED,
+    COUNT,
+    MOVE,
+    RECORD,
+    ClaimedRow,
+    Columns,
+    Statements,
+    is_constant,
+)
 
-NOW = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
-_CLAIMABLE = CLAIMABLE.format(now=NOW)
+_FORMAT = "'%%Y-%%m-%%d %%H:%%M:%%f'"
+NOW = f"strftime({_FORMAT}, 'now')"
 
+_EPOCH = "(julianday({column}) - 2440587.5) * 86400.0"
+_CLAIMED = CLAIMED.format(
+    t="",
+    created=_EPOCH.format(column="created_at"),
+    due=_EPOCH.format(column="due_at"),
+    claimed=_EPOCH.format(column="claimed_at"),
+    args="args",
+    kwargs="kwargs",
+)
 _CLAIM = f"""
 UPDATE jobs_job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
-WHERE id IN (SELECT j.id FROM jobs_job j WHERE {_CLAIMABLE} AND {{condition}} {{order}})
-RETURNING {CLAIMED}
+WHERE id IN (SELECT j.id FROM jobs_job j WHERE {CLAIMABLE.format(now=NOW)} AND {{condition}} {{order}})
+RETURNING {_CLAIMED}
 """
 
-_SETTLE = f"""
-UPDATE jobs_job SET
-    state = %s,
-    attempt = attempt + %s,
-    failure_count = failure_count + %s,
-    loss_count = loss_count + %s,
-    due_at = CASE WHEN %s = 'retrying'
-             THEN strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s) ELSE due_at END,
-    finished_at = CASE WHEN %s IN ('succeeded', 'dead', 'cancelled') THEN {NOW} END,
-    result = COALESCE(%s, result),
-    reason = %s,
-    claim = NULL, claimed_at = NULL
-WHERE id = %s AND state = 'running' AND claim = %s
-"""
-
-_APPEND_ATTEMPTS = (
-    f"INSERT INTO jobs_attempt ({', '.join(ATTEMPT_COLUMNS)}) VALUES ({', '.join(['%s'] * len(ATTEMPT_COLUMNS))})"
+_MOVE = MOVE.format(
+    now=NOW,
+    later=f"strftime({_FORMAT}, 'now', printf('%%+.3f seconds', v.delay))",
+    result="v.result",
+    returning="id, state",
 )
+_RECORD = RECORD.format(
+    started=f"strftime({_FORMAT}, v.started, 'unixepoch')", finished=f"strftime({_FORMAT}, v.finished, 'unixepoch')"
+)
+_COUNT = COUNT.format(minute=f"strftime({_FORMAT}, c.minute, 'unixepoch')", json="")
 
 _TAKE_UNPUBLISHED = f"""
 UPDATE jobs_job SET published_at = {NOW}, publish_seq = publish_seq + 1
@@ -58,7 +69,35 @@ WHERE jobs_worker.id = json_extract(v.value, '$[0]') AND jobs_worker.state IN ('
 RETURNING jobs_worker.id
 """
 
+# Kinds that travel as another type: what is stored of a column of `v`.
+_STORED_AS = {"now": f"CASE WHEN v.{{0}} THEN {NOW} END", "due": f"COALESCE(v.{{0}}, {NOW})"}
+
 _IN = "IN (SELECT value FROM json_each(%s))"
+
+
+# How Django stores these on SQLite: identifiers as 32 digits, times in UTC without saying so.
+_TEXTS: dict[str, Callable[[Any], str]] = {
+    "uuid": lambda value: str(value.hex),
+    "timestamp": lambda value: str(value).removesuffix("+00:00"),
+    "due": lambda value: str(value).removesuffix("+00:00"),
+}
+
+
+def relation(columns: Columns) -> tuple[str, list[Any]]:
+    """Return a SELECT that yields one row per job, and its parameters."""
+    picked: list[str] = []
+    constant_params: list[Any] = []
+    varying: list[Sequence[Any]] = []
+    for name, (kind, values) in columns.items():
+        plain = [_TEXTS[kind](value) if value else value for value in values] if kind in _TEXTS else values
+        if is_constant(plain):
+            picked.append(f"%s AS {name}")
+            constant_params.append(plain[0])
+        else:
+            picked.append(f"json_extract(value, '$[{len(varying)}]') AS {name}")
+            varying.append(plain)
+    rows = json.dumps(list(zip(*varying, strict=True)), ensure_ascii=False)
+    return f"SELECT {', '.join(picked)} FROM json_each(%s)", [*constant_params, rows]
 
 
 class SQLiteStatements(Statements):
@@ -66,21 +105,32 @@ class SQLiteStatements(Statements):
 
     now: ClassVar[str] = NOW
 
+    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[list[UUID], datetime]:
+        source, params = relation(columns)
+        picked = ", ".join(_STORED_AS.get(kind, "v.{0}").format(name) for name, (kind, _) in columns.items())
+        insert = (
+            # WHERE true: without it the parser takes ON CONFLICT for a join's condition
+            f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {picked} FROM ({source}) v WHERE true{conflict}"
+            " RETURNING id, created_at"
+        )
+        rows = self._rows(insert, params)
+        return [UUID(row[0]) for row in rows], self.moment(rows[0][1]) if rows else self.present()
+
     def claim(
         self, ids: Sequence[UUID], claim: int, worker: str, queues: Sequence[str] | None, is_alone: bool
-    ) -> list[JobRow]:
+    ) -> list[ClaimedRow]:
         condition = f"j.id {_IN} AND (%s OR j.loss_count = 0)"
         params: list[Any] = [json.dumps([job_id.hex for job_id in ids]), is_alone]
         return self._claim(*self._in_queues(condition, params, queues), "", [], claim, worker)
 
-    def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[JobRow]:
+    def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[ClaimedRow]:
         condition = f"j.published_at IS NULL AND j.queue = %s AND j.loss_count {'>' if is_suspect else '='} 0"
         return self._claim(condition, [queue], "ORDER BY j.priority DESC, j.id LIMIT %s", [limit], claim, worker)
 
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float
-    ) -> list[JobRow]:
-        condition = "j.published_at < strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s) AND j.loss_count = 0"
+    ) -> list[ClaimedRow]:
+        condition = f"j.published_at < strftime({_FORMAT}, 'now', %s) AND j.loss_count = 0"
         params: list[Any] = [f"-{older_than_seconds:.3f} seconds"]
         order = "ORDER BY j.published_at LIMIT %s"
         return self._claim(*self._in_queues(condition, params, queues), order, [limit], claim, worker)
@@ -94,38 +144,26 @@ class SQLiteStatements(Statements):
 
     def _claim(
         self, condition: str, params: list[Any], order: str, order_params: list[Any], claim: int, worker: str
-    ) -> list[JobRow]:
+    ) -> list[ClaimedRow]:
         sql = _CLAIM.format(condition=condition, order=order)
         rows = self._rows(sql, [claim, worker, worker, *params, *order_params])
-        moments = slice(8, 11)
-        return [JobRow(UUID(r[0]), *r[1:8], *map(self.moment, r[moments]), *r[11:]) for r in rows]
+        return [(UUID(row[0]), *row[1:]) for row in rows]
 
-    def settle(self, endings: Sequence[Ending]) -> dict[UUID, str]:
-        ids = json.dumps([ending.job_id.hex for ending in endings])
-        held = {
-            (row[0], row[1]): row[2] is not None
-            for row in self._rows(
-                f"SELECT id, claim, cancel_requested_at FROM jobs_job WHERE state = 'running' AND id {_IN}", [ids]
-            )
-        }
-        rows: list[tuple[Any, ...]] = []
-        states: dict[UUID, str] = {}
-        for e in endings:
-            is_cancel_requested = held.get((e.job_id.hex, e.claim))
-            if is_cancel_requested is None:
-                continue
-            is_cancel = is_cancel_requested and e.state in {"queued", "retrying"}
-            state = "cancelled" if is_cancel else e.state
-            states[e.job_id] = state
-            rows.append((
-                state, int(e.has_begun), int(e.is_failure), int(e.is_loss), state, f"{e.delay_seconds:+.3f} seconds",
-                state, e.result_text, "cancelled" if is_cancel else e.reason, e.job_id.hex, e.claim,
-            ))  # fmt: skip
-        self._many(_SETTLE, rows)
-        return states
+    def settle_whole(self, runs: Columns, counts: Columns) -> bool:
+        return False  # there is no round trip to save: the statements of a transaction do as well
 
-    def append_attempts(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        self._many(_APPEND_ATTEMPTS, [tuple(map(_bindable, row)) for row in rows])
+    def move(self, runs: Columns) -> dict[UUID, str]:
+        source, params = relation(runs)
+        rows = self._rows(f"WITH v AS MATERIALIZED ({source}) {_MOVE}", params)
+        return {UUID(row[0]): row[1] for row in rows}
+
+    def record(self, runs: Columns) -> None:
+        source, params = relation(runs)
+        self._do(f"WITH v AS ({source}) {_RECORD}", params)
+
+    def count(self, counts: Columns) -> None:
+        source, params = relation(counts)
+        self._do(f"WITH c AS ({source}) {_COUNT}", params)
 
     def take_unpublished(self, queue: str, limit: int, minimum_priority: int) -> list[tuple[UUID, int, int, str]]:
         rows = self._rows(_TAKE_UNPUBLISHED, [queue, minimum_priority, limit])
@@ -134,20 +172,7 @@ class SQLiteStatements(Statements):
     def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> set[str]:
         return {row[0] for row in self._rows(_HEARTBEAT, [json.dumps(beats)])}
 
-    def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            with self.connection.cursor() as cursor:
-                cursor.executemany(sql, rows)
-
     def moment(self, value: Any) -> datetime:
         # a column comes back through Django's converter, an expression as text
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         return moment.replace(tzinfo=UTC)
-
-
-def _bindable(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return value.hex
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
-    return value

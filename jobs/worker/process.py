@@ -118,6 +118,7 @@ class WorkerProcess:
             queues=list(self.options.queues),
             thread_count=self.options.thread_count,
             coroutine_count=self.options.coroutine_count,
+            code_version=settings.code_version,
         )
         failures = 0
         while not self.receiver.is_stopped:

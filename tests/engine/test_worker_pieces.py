@@ -7,9 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.utils import timezone
 
-from jobs.clock import DatabaseClock
 from jobs.context import TaskContext
 from jobs.runs import Run
 from jobs.worker.averages import FIRST_BATCH, Averages
@@ -21,10 +19,10 @@ pytestmark = pytest.mark.fast
 
 
 def new_run(task: str = ADD, **values: Any) -> Run:
-    now = timezone.now()
+    now = time.time()
     return Run(
         job_id=uuid4(), task=task, queue="default", claim=1, worker="w", number=1, failure_count=0, loss_count=0,
-        max_attempts=5, created_at=now, due_at=now, clock=DatabaseClock.anchored(now),
+        max_attempts=5, created_seconds=now, due_seconds=now, clock_seconds=now - time.monotonic(),
         **{"timeout_seconds": 0, **values},
     )  # fmt: skip
 

@@ -1,0 +1,93 @@
+"""What a batch of ended runs writes, by columns: for the jobs and attempts, and for the statistics."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from jobs.conf import get_settings
+from jobs.histograms import histogram
+from jobs.host import host_identity
+from jobs.lifecycle.verdict import Ending
+from jobs.runs import Run
+from jobs.statements import Columns
+from jobs.states import FINAL, JobState, Outcome
+
+
+def outcome_of(run: Run, state: str) -> Outcome:
+    """Return how the attempt ended, now that the job's new state is known: a cancellation may have come first."""
+    outcome = run.outcome or Outcome.ERROR
+    if state == JobState.CANCELLED and outcome in {Outcome.CANCELLED, Outcome.LOST}:
+        return Outcome.CANCELLED
+    return outcome
+
+
+def runs_as_columns(
+    runs: Sequence[Run], endings: Sequence[Ending], states: Mapping[UUID, str], pid: int
+) -> Columns:
+    """Return the columns for `Statements.move`, `record` and `settle_whole`; `states` as far as they are known."""
+    outcomes = [outcome_of(run, states.get(run.job_id, "")) for run in runs]
+    return {
+        "id": ("uuid", [run.job_id for run in runs]),
+        "claim": ("bigint", [run.claim for run in runs]),
+        "state": ("text", [ending.state for ending in endings]),
+        "delay": ("float8", [ending.delay_seconds for ending in endings]),
+        "result": ("text", [ending.result_text for ending in endings]),
+        "reason": ("text", [ending.reason for ending in endings]),
+        "begun": ("int", [1] * len(runs)),
+        "failure": ("int", [int(ending.is_failure) for ending in endings]),
+        "loss": ("int", [int(ending.is_loss) for ending in endings]),
+        "number": ("int", [run.number for run in runs]),
+        "outcome": ("text", [str(outcome) for outcome in outcomes]),
+        "worker": ("text", [run.worker for run in runs]),
+        "host": ("text", [host_identity()[:128]] * len(runs)),
+        "pid": ("int", [pid] * len(runs)),
+        "code_version": ("text", [get_settings().code_version] * len(runs)),
+        "queue": ("text", [run.queue for run in runs]),
+        "started": ("float8", [run.started_unix for run in runs]),
+        "finished": ("float8", [run.finished_unix for run in runs]),
+        "is_alone": ("bool", [run.is_alone for run in runs]),
+        "exception_class": ("text", [run.exception_class[:255] for run in runs]),
+        "message": ("text", [run.message[:1000] for run in runs]),
+        "traceback": ("text", [run.traceback for run in runs]),
+    }
+
+
+def statistics_as_columns(runs: Sequence[Run], states: Mapping[UUID, str]) -> Columns:
+    """Return the columns for `Statements.count`: one row per queue and task."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.queue, run.task), []).append(run)
+    return {
+        "minute": ("float8", [group[0].finished_unix // 60 * 60 for group in groups.values()]),
+        "queue": ("text", [queue for queue, _ in groups]),
+        "task": ("text", [task for _, task in groups]),
+        "counts": ("text", [json.dumps(_counts(group, states)) for group in groups.values()]),
+        "histograms": ("text", [json.dumps(_histograms(group, states)) for group in groups.values()]),
+    }
+
+
+def _counts(runs: Sequence[Run], states: Mapping[UUID, str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for (outcome, state), number in Counter((outcome_of(r, states[r.job_id]), states[r.job_id]) for r in runs).items():
+        names = [str(outcome)]
+        if state in FINAL:
+            names.append(f"state_{state}")
+        elif outcome in {Outcome.ERROR, Outcome.TIMEOUT}:
+            names.append("retried")
+        elif outcome is Outcome.LOST:
+            names.append("rescued")
+        for name in names:
+            counts[name] = counts.get(name, 0) + number
+    return counts
+
+
+def _histograms(runs: Sequence[Run], states: Mapping[UUID, str]) -> dict[str, list[object]]:
+    final = [run for run in runs if states[run.job_id] in FINAL]
+    found = {
+        "wait": histogram(run.wait_seconds for run in runs),
+        "run": histogram(run.run_seconds for run in runs),
+    }
+    if final:
+        found["completion"] = histogram(run.finished_unix - run.created_seconds for run in final)
+    return found
