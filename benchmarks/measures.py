@@ -82,7 +82,7 @@ class Measurer:
 
 def _guess(peer: Peer, task: str, processes: int) -> float:
     seconds = 1 / peer.expected_rate + (WORK_MILLISECONDS / 1000 if task == "work" else 0)
-    return processes / seconds
+    return (1 if processes == 1 else 1.3) / seconds
 
 
 def _rated(value: dict[str, Any]) -> dict[str, Any]:
