@@ -16,7 +16,7 @@ from tests.engine import tasks
 from tests.engine.runs import execute, executed, finished
 from tests.factories import claim, ended, fresh, make_job
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.fast, pytest.mark.django_db]
 
 
 def test_a_task_gets_its_arguments_and_its_result_is_kept() -> None:
@@ -223,6 +223,7 @@ def test_time_zone_and_language_end_with_the_run() -> None:
     assert [timezone.get_current_timezone_name(), translation.get_language()] == before
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("task", [tasks.leave_transaction_open, tasks.leave_autocommit_off])
 def test_an_open_transaction_is_rolled_back_and_harms_nobody(task: Any) -> None:
     count = Group.objects.count()
