@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
 from jobs.models import Job, Worker
 from tests.acceptance import tasks
@@ -22,7 +23,7 @@ FROZEN_SECONDS = 30
 
 
 def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
-    pool: Start, scheduler: Start, journal: Journal, figures: Figures
+    pool: Start, scheduler: Start, journal: Journal, redis_client: redis.Redis, figures: Figures
 ) -> None:
     first = pool("a", processes=2)
     frozen = set(Worker.objects.living().values_list("id", flat=True))
@@ -42,10 +43,15 @@ def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
     all_finished(60, succeeded=len(slow) + len(quick))
     rescued_seconds = time.monotonic() - frozen_at
     eventually(lambda: time.monotonic() - frozen_at >= FROZEN_SECONDS, FROZEN_SECONDS + 1)
-    # the workers first: they want to record their runs before their parent learns that they were given up
+    # the workers first: they shall try to record their runs before their parent learns that they were given up;
+    # one that tells Redis that it is idle has tried
+    for worker_id in frozen:
+        redis_client.delete(f"rq:worker:{worker_id}")
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
     eventually(lambda: len(journal.lines("ended")) == 4, 30, "the thawed runs did not end")
+    for worker_id in frozen:
+        eventually(lambda key=f"rq:worker:{worker_id}": redis_client.hget(key, "state") == b"idle", 40)
     os.killpg(first.pid, signal.SIGCONT)
     thawed_at = time.monotonic()
     second.stop(30)
@@ -64,6 +70,9 @@ def test_a_pool_that_thaws_after_thirty_seconds_has_nothing_accepted_twice(
     assert journal.runs()["slow-0"] == journal.runs()["slow-1"] == 2
     assert all(count == 1 for key, count in journal.runs().items() if not key.startswith("slow"))
     assert accepted_twice() == 0
+    assert "Traceback" not in first.output, (
+        "only the ledger's constraints kept a thawed run out, not the claim"
+    )
     assert set(Worker.objects.filter(id__in=frozen).values_list("state", flat=True)) == {"lost"}
 
 
