@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -24,6 +25,7 @@ from jobs.statements import ledger_transaction
 from jobs.states import UNFINISHED, WAITING, JobState
 
 _BATCH = 500
+_TRIES = 3
 REVIVABLE = frozenset({JobState.DEAD, JobState.CANCELLED})
 Actor = Any  # a user of django.contrib.auth (or like one), or a text
 
@@ -218,7 +220,14 @@ def _operate(
     ids = list(jobs.values_list("id", flat=True)) if isinstance(jobs, QuerySet) else [UUID(str(job)) for job in jobs]
     report = Report()
     for start in range(0, len(ids), _BATCH):
-        _operate_batch(action, ids[start : start + _BATCH], actor, reason, refuse, change, report)
+        batch = ids[start : start + _BATCH]
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                _operate_batch(action, batch, actor, reason, refuse, change, report)
+                break
+            except IntegrityError:  # an enqueue took a unique key between the look and the update: look again
+                if not tries_left:
+                    raise
     return report
 
 

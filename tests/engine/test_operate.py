@@ -13,6 +13,8 @@ from jobs.errors import InvalidJob, NotPermitted
 from jobs.lifecycle import operate
 from jobs.models import AuditEntry, DeadLetter, Job, Queue, Statistic
 from jobs.states import JobState, Outcome, is_legal
+from tests.engine import tasks
+from tests.engine.threads import at_once
 from tests.factories import claim, ended, fresh, make_job
 
 pytestmark = [pytest.mark.fast, pytest.mark.django_db]
@@ -259,3 +261,16 @@ def test_a_queue_is_paused_and_resumed_with_audit(operator: User, viewer: User) 
 def test_a_queue_s_name_is_checked() -> None:
     with pytest.raises(InvalidJob, match="queue"):
         operate.pause_queue("two words", actor="test")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_retry_that_races_with_an_enqueue_for_its_key_is_skipped_or_first() -> None:
+    for number in range(8):
+        task, job = tasks.add.using(unique_key=f"k{number}"), make_job("dead", unique_key=f"k{number}")
+        works: list[Callable[[], Any]] = [
+            lambda job=job: operate.revive([job.id], actor="test"),
+            lambda task=task: Job.objects.enqueue(task),
+        ]
+        report, other = at_once(2, lambda index, works=works: works[index]())
+        assert bool(report.changed) == other.is_duplicate
+        assert Job.objects.filter(unique_key=f"k{number}", state="queued").count() == 1
