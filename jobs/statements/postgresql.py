@@ -13,6 +13,8 @@ from jobs.statements.base import (
     CLAIMED,
     COUNT,
     MOVE,
+    QUEUED,
+    QUEUED_UNINDEXED,
     RECORD,
     ClaimedRow,
     Columns,
@@ -36,7 +38,7 @@ _CLAIMED = CLAIMED.format(
 _CLAIM = f"""
 WITH picked AS MATERIALIZED (
     SELECT j.id FROM jobs_job j
-    WHERE {CLAIMABLE.format(now=NOW)} AND {{condition}} {{order}} FOR UPDATE OF j SKIP LOCKED
+    WHERE {CLAIMABLE.format(now=NOW, queued='{queued}')} AND {{condition}} {{order}} FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE jobs_job AS job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
@@ -131,11 +133,11 @@ class PostgreSQLStatements(Statements):
         condition = "j.id = ANY(%s::uuid[]) AND (%s OR j.loss_count = 0) AND (%s::text[] IS NULL OR j.queue = ANY(%s))"
         wanted = list(queues) if queues is not None else None
         literal = "{" + ",".join(map(str, ids)) + "}"
-        return self._claim(condition, "", [literal, is_alone, wanted, wanted], claim, worker)
+        return self._claim(QUEUED_UNINDEXED, condition, "", [literal, is_alone, wanted, wanted], claim, worker)
 
     def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[ClaimedRow]:
         condition = f"j.published_at IS NULL AND j.queue = %s AND j.loss_count {'>' if is_suspect else '='} 0"
-        return self._claim(condition, "ORDER BY j.priority DESC, j.id LIMIT %s", [queue, limit], claim, worker)
+        return self._claim(QUEUED, condition, "ORDER BY j.priority DESC, j.id LIMIT %s", [queue, limit], claim, worker)
 
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float
@@ -146,10 +148,12 @@ class PostgreSQLStatements(Statements):
         )
         wanted = list(queues) if queues is not None else None
         params = [older_than_seconds, wanted, wanted, limit]
-        return self._claim(condition, "ORDER BY j.published_at LIMIT %s", params, claim, worker)
+        return self._claim(QUEUED, condition, "ORDER BY j.published_at LIMIT %s", params, claim, worker)
 
-    def _claim(self, condition: str, order: str, params: list[Any], claim: int, worker: str) -> list[ClaimedRow]:
-        sql = _CLAIM.format(condition=condition, order=order)
+    def _claim(
+        self, queued: str, condition: str, order: str, params: list[Any], claim: int, worker: str
+    ) -> list[ClaimedRow]:
+        sql = _CLAIM.format(queued=queued, condition=condition, order=order)
         return self._rows(sql, [worker, *params, claim, worker])
 
     def settle_whole(self, runs: Columns, counts: Columns) -> bool:

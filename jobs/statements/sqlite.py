@@ -14,6 +14,8 @@ from jobs.statements.base import (
     CLAIMED,
     COUNT,
     MOVE,
+    QUEUED,
+    QUEUED_UNINDEXED,
     RECORD,
     ClaimedRow,
     Columns,
@@ -36,7 +38,7 @@ _CLAIMED = CLAIMED.format(
 _CLAIM = f"""
 UPDATE jobs_job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
-WHERE id IN (SELECT j.id FROM jobs_job j WHERE {CLAIMABLE.format(now=NOW)} AND {{condition}} {{order}})
+WHERE id IN (SELECT j.id FROM jobs_job j WHERE {CLAIMABLE.format(now=NOW, queued='{queued}')} AND {{condition}} {{order}})
 RETURNING {_CLAIMED}
 """
 
@@ -121,11 +123,12 @@ class SQLiteStatements(Statements):
     ) -> list[ClaimedRow]:
         condition = f"j.id {_IN} AND (%s OR j.loss_count = 0)"
         params: list[Any] = [json.dumps([job_id.hex for job_id in ids]), is_alone]
-        return self._claim(*self._in_queues(condition, params, queues), "", [], claim, worker)
+        return self._claim(QUEUED_UNINDEXED, *self._in_queues(condition, params, queues), "", [], claim, worker)
 
     def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[ClaimedRow]:
         condition = f"j.published_at IS NULL AND j.queue = %s AND j.loss_count {'>' if is_suspect else '='} 0"
-        return self._claim(condition, [queue], "ORDER BY j.priority DESC, j.id LIMIT %s", [limit], claim, worker)
+        order = "ORDER BY j.priority DESC, j.id LIMIT %s"
+        return self._claim(QUEUED, condition, [queue], order, [limit], claim, worker)
 
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float
@@ -133,7 +136,7 @@ class SQLiteStatements(Statements):
         condition = f"j.published_at < strftime({_FORMAT}, 'now', %s) AND j.loss_count = 0"
         params: list[Any] = [f"-{older_than_seconds:.3f} seconds"]
         order = "ORDER BY j.published_at LIMIT %s"
-        return self._claim(*self._in_queues(condition, params, queues), order, [limit], claim, worker)
+        return self._claim(QUEUED, *self._in_queues(condition, params, queues), order, [limit], claim, worker)
 
     def _in_queues(
         self, condition: str, params: list[Any], queues: Sequence[str] | None
@@ -143,9 +146,16 @@ class SQLiteStatements(Statements):
         return f"{condition} AND j.queue {_IN}", [*params, json.dumps(list(queues))]
 
     def _claim(
-        self, condition: str, params: list[Any], order: str, order_params: list[Any], claim: int, worker: str
+        self,
+        queued: str,
+        condition: str,
+        params: list[Any],
+        order: str,
+        order_params: list[Any],
+        claim: int,
+        worker: str,
     ) -> list[ClaimedRow]:
-        sql = _CLAIM.format(condition=condition, order=order)
+        sql = _CLAIM.format(queued=queued, condition=condition, order=order)
         rows = self._rows(sql, [claim, worker, worker, *params, *order_params])
         return [(UUID(row[0]), *row[1:]) for row in rows]
 
