@@ -38,7 +38,9 @@ _CLAIMED = CLAIMED.format(
 _CLAIM = f"""
 UPDATE jobs_job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
-WHERE id IN (SELECT j.id FROM jobs_job j WHERE {CLAIMABLE.format(now=NOW, queued='{queued}')} AND {{condition}} {{order}})
+WHERE id IN (
+    SELECT j.id FROM jobs_job j WHERE {CLAIMABLE.format(now=NOW, queued="{queued}")} AND {{condition}} {{order}}
+)
 RETURNING {_CLAIMED}
 """
 
