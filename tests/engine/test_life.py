@@ -290,6 +290,6 @@ class Ledger(RuleBasedStateMachine):
 @pytest.mark.timeout(600)  # a failure takes some minutes to shrink
 def test_any_order_of_verbs_keeps_the_ledger_right() -> None:
     settings = hypothesis.settings(
-        max_examples=15, stateful_step_count=40, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=25, stateful_step_count=40, suppress_health_check=list(hypothesis.HealthCheck)
     )
     run_state_machine_as_test(Ledger, settings=settings)  # type: ignore[no-untyped-call]
