@@ -7,6 +7,7 @@ worker that gives it up or dies, due moves it on when its time comes, operate is
 from jobs.lifecycle.claim import claim, claim_stale, claim_waiting, suspects_among, waiting_queues
 from jobs.lifecycle.insert import insert
 from jobs.lifecycle.publishing import (
+    announce_again,
     paused_queues,
     published_before,
     take_unpublished,
@@ -18,6 +19,7 @@ from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
 from jobs.lifecycle.workers import cancel_requests, claims_of, enrol, heartbeat, record_progress, stopping
 
 __all__ = [
+    "announce_again",
     "Remains",
     "cancel_requests",
     "claim",

@@ -29,6 +29,11 @@ def unpublish(refs: Iterable[tuple[UUID, int]]) -> int:
     )
 
 
+def announce_again(job_ids: Sequence[UUID]) -> int:
+    """Mark queued rows whose messages were taken, but which were not claimed, for another message."""
+    return Job.objects.filter(id__in=job_ids, state=JobState.QUEUED).update(published_at=None)
+
+
 def unpublish_queue(queue: str) -> int:
     """Mark every queued row of a queue as not on the transport; for a queue that is paused or resumed."""
     return Job.objects.filter(queue=queue, state=JobState.QUEUED, published_at__isnull=False).update(

@@ -147,8 +147,11 @@ class Receiver:
         get_transport().settle(deliveries)  # last: if it fails, a message stays that nobody can claim any more
         if len(runs) < len(ids):
             claimed = {run.job_id for run in runs}
-            self._suspects = lifecycle.suspects_among([job_id for job_id in ids if job_id not in claimed])
+            found = lifecycle.suspects_among([job_id for job_id in ids if job_id not in claimed])
+            self._suspects, others = found[:1], found[1:]
             self._suspected_seconds = time.monotonic()
+            if others:
+                lifecycle.announce_again(others)  # for another worker, meanwhile
 
     def _claimed(self, ids: Sequence[UUID], is_alone: bool) -> list[Run]:
         if not ids:
@@ -162,7 +165,8 @@ class Receiver:
         """Claim one job that was lost before, alone; False if nothing came of it."""
         if not self.desk.is_empty:
             if time.monotonic() - self._suspected_seconds > SUSPECT_SECONDS:
-                self._suspects.clear()  # the reconciler announces them again
+                lifecycle.announce_again(self._suspects)
+                self._suspects.clear()
             return False
         runs = self._claimed([self._suspects.pop()], is_alone=True)
         self._suspected_seconds = time.monotonic()

@@ -205,3 +205,13 @@ def test_unknown_tasks_reach_the_desk_and_not_the_import_system(make: Make) -> N
     receiver.step()
     assert on_desk(receiver) == [job.id]
     assert tasks.SEEN == []
+
+
+def test_of_several_jobs_that_were_lost_one_is_kept_and_the_others_go_to_other_workers(make: Make) -> None:
+    jobs = [publish() for _ in range(3)]
+    Job.objects.filter(id__in=[job.id for job in jobs]).update(loss_count=1)
+    receiver = make()
+    receiver.step()
+    assert [fresh(job).published_at is None for job in jobs].count(True) == 2
+    receiver.step()
+    assert len(on_desk(receiver)) == 1
