@@ -19,8 +19,8 @@ from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
 from jobs.lifecycle.workers import cancel_requests, claims_of, enrol, heartbeat, record_progress, stopping
 
 __all__ = [
-    "announce_again",
     "Remains",
+    "announce_again",
     "cancel_requests",
     "claim",
     "claim_stale",
