@@ -15,6 +15,7 @@ import pytest
 import redis
 from django.db import connection, connections
 
+from jobs import dispatcher
 from queuehub.embedded import EmbeddedServer
 from tests import run_directory, skips
 from tests.leaks import Census
@@ -151,6 +152,12 @@ def no_leaks() -> Iterator[None]:
     before = Census.take()
     yield
     eventually(lambda: not before.newcomers(), LEAK_PATIENCE_SECONDS, f"left behind: {before.newcomers()}")
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered_of_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test find a queue full or its broker away because an earlier test, with another broker, did."""
+    monkeypatch.setattr(dispatcher, "_rooms", dispatcher._Rooms())
 
 
 @pytest.fixture

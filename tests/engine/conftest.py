@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from jobs import dispatcher
 from jobs.definition import registry
 from jobs.transports import get_transport
 from jobs.transports.memory import MemoryTransport
@@ -14,10 +13,9 @@ registry.register_module(tasks)
 
 
 @pytest.fixture(autouse=True)
-def transport(settings: Any, monkeypatch: pytest.MonkeyPatch) -> MemoryTransport:
-    """Make a fresh transport in memory the one of this process, with nothing remembered of its queues."""
+def transport(settings: Any) -> MemoryTransport:
+    """Make a fresh transport in memory the one of this process."""
     settings.QUEUEHUB = {**settings.QUEUEHUB, "TRANSPORT": "jobs.transports.memory.MemoryTransport"}
-    monkeypatch.setattr(dispatcher, "_rooms", dispatcher._Rooms())
     tasks.SEEN.clear()
     made = get_transport()
     assert isinstance(made, MemoryTransport)
