@@ -39,6 +39,10 @@ class Adapter(ABC):
     def is_drained(self) -> bool:
         """Say whether no job waits or runs, as cheaply as the system can tell."""
 
+    def succeeded_count(self) -> int | None:
+        """Return how many jobs have succeeded since `prepare`, if the system keeps count: a check on its drains."""
+        return None
+
     @abstractmethod
     def workers(self, process_count: int) -> list[list[str]]:
         """Return the commands that together run jobs in `process_count` processes."""

@@ -72,6 +72,9 @@ def drain(adapter: Adapter, task: str, count: int, path: Path) -> dict[str, Any]
     say({"is_filled": True, "fill_seconds": time.monotonic() - begun})
     _wait_until_drained(adapter, path)
     ended = time.monotonic_ns()
+    succeeded_count = adapter.succeeded_count()
+    if succeeded_count not in (None, count + 1):
+        raise RuntimeError(f"{succeeded_count} jobs have succeeded, not {count + 1}")
     first = int(path.read_text().split()[0])
     return {"count": count, "seconds": (ended - first) / 1e9}
 

@@ -45,6 +45,9 @@ class QueueHub(Adapter):
             or Job.objects.retrying().order_by("due_at").exists()
         )
 
+    def succeeded_count(self) -> int:
+        return Job.objects.succeeded().count()
+
     def workers(self, process_count: int) -> list[list[str]]:
         return [[sys.executable, "manage.py", "jobs_worker", "--processes", str(process_count)]]
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from redis import Redis
-from rq import Queue
+from rq import Queue, Worker
 from rq.registry import StartedJobRegistry
 
 from benchmarks import work
@@ -34,6 +34,10 @@ class RQ(Adapter):
 
     def is_drained(self) -> bool:
         return not self.queue.count and not StartedJobRegistry(queue=self.queue).get_job_count(cleanup=False)
+
+    def succeeded_count(self) -> int:
+        workers = Worker.all(queue=self.queue)
+        return sum(worker.successful_job_count for worker in workers)
 
     def workers(self, process_count: int) -> list[list[str]]:
         command = [program("rq"), "worker", "--worker-class", self.worker_class, "--url", URL, "--quiet", "default"]
