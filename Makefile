@@ -33,8 +33,8 @@ demo-once: setup-runtime ## run the same workload without a terminal until nothi
 	@exec $(MANAGE) demo --once
 
 test: setup ## run the tests on SQLite, then the tests with a database on PostgreSQL
-	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m "not acceptance"
-	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -m "not acceptance" --database-only
+	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "not acceptance"
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "not acceptance" --database-only
 
 lint: setup ## check style, types, imports and migrations
 	$(VENV_PYTHON) -m ruff check .

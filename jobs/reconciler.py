@@ -52,7 +52,7 @@ class Reconciler:
         Raises: django.db.Error if the ledger refuses, once every worker has had its turn.
         """
         self._write()
-        gone = self._silent_workers() | self._ended_workers()
+        gone = self._silent_workers() | self._ended_workers() | self._workers_with_orphans()
         failure = None
         for worker_id, reason in gone.items():
             try:

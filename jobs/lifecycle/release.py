@@ -87,20 +87,26 @@ def lose_worker(
     means that nobody knows: every claim counts as begun and lost. Idempotent; a worker that is marked lost never
     heartbeats or claims again.
     """
-    with ledger_transaction():
-        Worker.objects.filter(id=worker_id, state__in=LIVING).update(state=state, ended_at=Now(), runs=[])
     found = 0
-    while jobs := list(Job.objects.filter(worker=worker_id, state=JobState.RUNNING).order_by("id")[:_BATCH]):
-        found += len(jobs)
-        begun = [job for job in jobs if remains is None or job.id in remains]
-        with ledger_transaction() as statements:
-            clock_seconds = statements.present().timestamp() - time.monotonic()
+    with ledger_transaction() as statements:
+        Worker.objects.filter(id=worker_id, state__in=LIVING).update(state=state, ended_at=Now(), runs=[])
+        clock_seconds = statements.present().timestamp() - time.monotonic()
+        held = Job.objects.filter(worker=worker_id, state=JobState.RUNNING).order_by("id")
+        while jobs := list(held[:_BATCH]):
+            found += len(jobs)
+            begun = [job for job in jobs if remains is None or job.id in remains]
             settle([_run(job, clock_seconds, remains, is_alone=found == 1) for job in begun])
-            for job in jobs:
-                if job not in begun:
-                    release([job.id], job.claim or 0)
+            _release_all([job for job in jobs if job not in begun])
     events.emit(events.WorkersChanged((worker_id,), str(state)))
     return found
+
+
+def _release_all(jobs: Sequence[Job]) -> None:
+    by_claim: dict[int, list[UUID]] = {}
+    for job in jobs:
+        by_claim.setdefault(job.claim or 0, []).append(job.id)
+    for claim, job_ids in by_claim.items():
+        release(job_ids, claim)
 
 
 def leave(worker_id: str) -> None:

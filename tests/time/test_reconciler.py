@@ -89,6 +89,26 @@ def test_a_zombie_is_a_dead_process() -> None:
     process.wait()
 
 
+@pytest.mark.parametrize("state", ["lost", "stopped"])
+def test_jobs_that_an_ended_worker_still_holds_go_on(add_job: AddJob, clock: Clock, state: str) -> None:
+    add_worker("ended", state=state, ended_at=timezone.now())
+    job = add_job("running", worker="ended")
+    watcher = Reconciler()
+    assert watcher.repair_workers() == 0  # it may be on its way back by whoever ended the worker
+    assert watcher.repair_workers() == 1
+    job.refresh_from_db()
+    assert job.state in {"queued", "retrying"}
+
+
+def test_jobs_of_a_worker_that_has_no_row_go_on(add_job: AddJob, clock: Clock) -> None:
+    job = add_job("running", worker="nobody")
+    watcher = Reconciler()
+    watcher.repair_workers()
+    watcher.repair_workers()
+    job.refresh_from_db()
+    assert job.state in {"queued", "retrying"}
+
+
 def test_old_rows_of_ended_workers_are_deleted() -> None:
     for state in ("active", "stopping", "stopped", "lost"):
         for name, seconds in (("old", 90_000), ("new", 10)):
