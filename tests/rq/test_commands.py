@@ -160,11 +160,15 @@ def test_rqworker_pool_runs_ledger_and_plain_jobs_and_tools_show_its_workers(
     failed = FailedJobRegistry("default", redis_client)
     eventually(lambda: set(failed.get_job_ids()) == {refused.id, pickled.id})
     assert not (tmp_path / "hole").exists()
-    names = eventually(lambda: {worker.id for worker in Worker.objects.living()})
-    assert len(names) == 2
-    info = processes.start(RQ, "info", "--url", valkey.url, "--raw")
-    assert info.wait() == 0
-    assert names <= set(re.findall(r"worker (\S+)", info.output))
+    eventually(lambda: Worker.objects.living().count() == 2)
+    names = {worker.id for worker in Worker.objects.living()}
+
+    def are_shown() -> bool:  # a worker that has just started registers with RQ a moment later
+        info = processes.start(RQ, "info", "--url", valkey.url, "--raw")
+        assert info.wait() == 0
+        return names <= set(re.findall(r"worker (\S+)", info.output))
+
+    assert eventually(are_shown)
     stats = manage("rqstats")
     assert stats.wait() == 0
     assert "default" in stats.output
