@@ -22,6 +22,7 @@ from benchmarks.results import Results
 from benchmarks.servers import ServerError
 
 LATEST = PROJECT / "benchmarks" / "results" / "latest.json"
+TOLD = ("configuration", "bulk", "versions", "python")
 TABLE = PROJECT / "docs" / "benchmarks.md"
 
 
@@ -83,7 +84,9 @@ def _measure_all(directory: Path, peers: dict[str, Peer], options: argparse.Name
                 continue
             value = _measured(bench, measurer, name, peer, measure)
             if "error" not in value:
-                results.value["peers"][name] = {"title": peer.title, **bench.described(name, peer)}
+                # the commands are left out: they are paths of this machine, and `configuration` says them in words
+                told = {key: bench.described(name, peer)[key] for key in TOLD}
+                results.value["peers"][name] = {"title": peer.title, **told}
             failed_count += "error" in value
             print(f"{repeat}/{options.repeats} {measure:<13} {name:<20} {_words(value)}", flush=True)
             results.add((name, measure, repeat), value)
