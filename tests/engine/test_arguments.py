@@ -16,8 +16,6 @@ from jobs.errors import InvalidJob
 from jobs.models import Job
 from tests.engine import tasks
 
-pytestmark = pytest.mark.fast
-
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,

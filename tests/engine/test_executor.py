@@ -13,7 +13,7 @@ from jobs.errors import InvalidJob, Snooze, TaskTimeout
 from jobs.models import Attempt, Job
 from jobs.soft_limit import soft_limit
 from tests.engine import tasks
-from tests.engine.runs import execute, executed, finished
+from tests.engine.runs import execute, finished
 from tests.factories import claim, ended, fresh, make_job
 
 pytestmark = [pytest.mark.fast, pytest.mark.django_db]
@@ -144,19 +144,6 @@ def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
 
 
 # -- limits ----------------------------------------------------------------------------------------
-def test_a_coroutine_that_overruns_is_a_timeout() -> None:
-    run = executed(tasks.overrun_async)
-    lifecycle.settle([run])
-    attempt = Attempt.objects.get()
-    assert (attempt.outcome, attempt.exception_class) == ("timeout", "jobs.errors.TaskTimeout")
-    assert 0.9 < attempt.duration_seconds < 3
-    assert "await asyncio.sleep(60)" in attempt.traceback
-
-
-def test_a_rule_for_timeouts_holds_for_coroutines() -> None:
-    assert finished(tasks.wait_async_or_die.using(timeout_seconds=1)).state == "dead"
-
-
 def test_the_soft_limit_raises_in_the_main_thread() -> None:
     run = claim(make_job(task="tests.engine.tasks.add"))
     with executor.recording(run), soft_limit(0.05, TaskTimeout("over")):

@@ -13,8 +13,6 @@ from jobs.transports.memory import MemoryTransport
 from tests.engine import tasks
 from tests.factories import ADD, fresh, make_job
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture(
     params=[

@@ -11,10 +11,7 @@ import pytest
 
 from jobs.hard_limit import HardLimit
 
-pytestmark = [
-    pytest.mark.fast,
-    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has timers that kill"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has timers that kill")
 
 
 def hold_the_interpreter() -> None:

@@ -13,8 +13,6 @@ from jobs import events, live
 from jobs.transports import get_transport
 from tests.support import eventually
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture(autouse=True)
 def awake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,6 @@ from jobs.transports.rq import RQTransport
 from tests.rq import plain_functions
 from tests.transports.contract import drain, job_ids, messages
 
-pytestmark = pytest.mark.fast
 HERE = "tests.rq.plain_functions"
 
 

@@ -14,8 +14,6 @@ import pytest
 from jobs.errors import TransportUnavailable
 from jobs.transports.base import Delivery, Message, Transport
 
-pytestmark = pytest.mark.fast
-
 
 def messages(count: int, queue: str = "default", priority: int = 0) -> list[Message]:
     """Return new messages in the order in which they are to be delivered."""

@@ -7,6 +7,8 @@ import pytest
 from jobs.transports.memory import MemoryTransport
 from tests.transports.contract import *  # noqa: F403 - the suite
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def transport() -> MemoryTransport:

@@ -8,8 +8,6 @@ import redis
 from jobs.transports.rq import RQTransport
 from tests.transports.contract import drain, job_ids, messages
 
-pytestmark = pytest.mark.fast
-
 GARBAGE = [
     b"",
     b"\xff\xfe\x00",
