@@ -39,10 +39,6 @@ class DuplicateJob(InvalidJob):
         super().__init__("id", f"{job_id} stands for another job already.", "Leave id out to get a fresh one.")
 
 
-class IllegalMove(QueueHubError):
-    """The job is not in a state from which this verb may move it."""
-
-
 class NotPermitted(QueueHubError):
     """The user lacks the permission for this verb."""
 
@@ -61,10 +57,6 @@ class TaskTimeout(QueueHubError, TimeoutError):
 
 class ResultNotJSON(PermanentError):
     """The task returned a value that is not JSON."""
-
-
-class Poisoned(QueueHubError):
-    """The job's worker died in mid-run three times while this job ran alone."""
 
 
 class Decision(Exception):

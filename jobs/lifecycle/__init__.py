@@ -9,14 +9,13 @@ from jobs.lifecycle.insert import insert
 from jobs.lifecycle.publishing import (
     announce_again,
     paused_queues,
-    published_before,
     take_unpublished,
     unpublish,
     unpublish_queue,
 )
 from jobs.lifecycle.release import Remains, leave, lose_worker, release, republish
 from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
-from jobs.lifecycle.workers import cancel_requests, claims_of, enrol, heartbeat, record_progress, stopping
+from jobs.lifecycle.workers import cancel_requests, claims_of, enrol, heartbeat, record_progress
 
 __all__ = [
     "Remains",
@@ -34,12 +33,10 @@ __all__ = [
     "leave",
     "lose_worker",
     "paused_queues",
-    "published_before",
     "record_progress",
     "release",
     "republish",
     "settle",
-    "stopping",
     "suspects_among",
     "take_unpublished",
     "unpublish",

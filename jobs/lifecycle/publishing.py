@@ -1,7 +1,6 @@
 """Which queued rows are on the transport: `published_at` and `publish_seq`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from jobs.models import Job, Queue
@@ -38,15 +37,6 @@ def unpublish_queue(queue: str) -> int:
     """Mark every queued row of a queue as not on the transport; for a queue that is paused or resumed."""
     return Job.objects.filter(queue=queue, state=JobState.QUEUED, published_at__isnull=False).update(
         published_at=None
-    )
-
-
-def published_before(moment: datetime, limit: int) -> Sequence[Job]:
-    """Return queued rows published before `moment`, oldest first, with only what the reconciler compares."""
-    return list(
-        Job.objects.filter(state=JobState.QUEUED, published_at__lt=moment)
-        .order_by("published_at")
-        .only("id", "publish_seq", "queue", "published_at")[:limit]
     )
 
 

@@ -38,11 +38,6 @@ def cancel_requests(worker_ids: Sequence[str]) -> dict[UUID, str]:
     )
 
 
-def stopping(worker_ids: Sequence[str]) -> None:
-    """Show that these workers receive nothing any more."""
-    Worker.objects.filter(id__in=worker_ids, state=WorkerState.ACTIVE).update(state=WorkerState.STOPPING)
-
-
 def record_progress(words: Mapping[UUID, tuple[int, dict[str, Any]]]) -> None:
     """Write how far running jobs are: by job, the claim and the latest word."""
     for job_id, (claim, word) in words.items():

@@ -13,15 +13,13 @@ from asgiref.sync import sync_to_async
 
 from jobs import executor
 from jobs.errors import Interrupted, TaskTimeout
+from jobs.soft_limit import REPEAT_SECONDS
 from jobs.worker.averages import Averages
 from jobs.worker.desk import Begun, Desk
 
 logger = logging.getLogger("jobs.worker")
 
 WAIT_SECONDS = 0.2
-REPEAT_SECONDS = 1.0
-"""A soft limit strikes again after this time, should the task have swallowed it."""
-
 
 class ThreadSlot:
     """Runs synchronous tasks in the current thread."""
