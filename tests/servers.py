@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -48,10 +50,16 @@ def postgresql_binaries() -> Path:
 
 
 class PostgreSQL:
-    """One private cluster below `directory`, with the superuser "queuehub" and no password."""
+    """One private cluster below `directory`, with the superuser "queuehub" and no password.
 
-    def __init__(self, directory: Path) -> None:
+    `options` are its configuration; with a `port` it listens on 127.0.0.1, too.
+    """
+
+    def __init__(self, directory: Path, options: Mapping[str, str] = OPTIONS, port: int = 0) -> None:
         self.directory = directory
+        self.options = dict(options)
+        if port:
+            self.options |= {"listen_addresses": "127.0.0.1", "port": str(port)}
         self.data = directory / "data"
         self.log_path = directory / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -73,19 +81,30 @@ class PostgreSQL:
         made = self._spawn(creation)
         if made.wait(timeout_seconds):
             raise RuntimeError(self._log())
-        command = [binaries / "postgres", "-D", self.data, "-k", self.directory]
-        for name, value in OPTIONS.items():
+        return self.run(timeout_seconds)
+
+    def run(self, timeout_seconds: float = 60) -> "PostgreSQL":
+        """Run the cluster that exists, and wait until it answers.
+
+        Raises: RuntimeError, with the log, if it does not start.
+        """
+        command = [postgresql_binaries() / "postgres", "-D", self.data, "-k", self.directory]
+        for name, value in self.options.items():
             command += ["-c", f"{name}={value}"]
         self.process = self._spawn(command)
         self._wait_until_it_answers(timeout_seconds)
         return self
 
-    def stop(self) -> None:
-        """End the cluster at once, and remove it."""
+    def halt(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End the server and keep its data; SIGQUIT is an immediate shutdown, as after a crash."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(how)
             self.process.wait(timeout=20)
             self.process = None
+
+    def stop(self) -> None:
+        """End the cluster at once, and remove it."""
+        self.halt()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _spawn(self, command: list[str | os.PathLike[str]]) -> subprocess.Popen[bytes]:
@@ -105,13 +124,20 @@ class PostgreSQL:
         deadline = time.monotonic() + timeout_seconds
         while True:
             try:
-                psycopg.connect(host=str(self.directory), user="queuehub", dbname="postgres").close()
+                self.connect("postgres").close()
             except psycopg.OperationalError:
                 if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(self._log()) from None
                 time.sleep(0.05)
             else:
                 return
+
+    def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """Open a connection of the superuser in autocommit, on the socket."""
+        port = int(self.options.get("port", 5432))
+        return psycopg.connect(
+            host=str(self.directory), port=port, user="queuehub", dbname=database, autocommit=True
+        )
 
     def _log(self) -> str:
         return self.log_path.read_text(errors="replace")
