@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 from tests.faults.proxy_link import Link, ReplyCut, Upstream, Weather
@@ -25,10 +26,13 @@ ANSWER_SECONDS = 10
 
 
 class Proxy:
-    """Listens on `port` of 127.0.0.1 and forwards to `upstream`; `seed` decides what chance does."""
+    """Listens on `port` of 127.0.0.1 and forwards to a unix socket's path, or to a host and its port.
 
-    def __init__(self, upstream: Upstream, seed: int = 0) -> None:
-        self.upstream = upstream
+    `seed` decides what chance does.
+    """
+
+    def __init__(self, address: str | Path, port: int = 0, seed: int = 0) -> None:
+        self.upstream: Upstream = (str(address), port) if port else address
         self.port = 0
         self.accepted_count = 0
         self._weather = Weather(random.Random(seed))
