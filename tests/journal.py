@@ -6,6 +6,7 @@ Each line is one write to a file opened with O_APPEND, so that lines of many pro
 import os
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,18 @@ class Line:
 
 def append(path: str, event: str, key: object) -> None:
     """Append one line; called by tasks."""
+    append_many(path, event, [key])
+
+
+def append_many(path: str, event: str, keys: Iterable[object], *, is_synced: bool = False) -> None:
+    """Append one line per key; `is_synced` returns when they are on the disk."""
     node = os.environ.get("QUEUEHUB_NODE", "-")
-    line = f"{event} {key} {node} {os.getpid()} {time.monotonic():.6f}\n"
+    end = f" {node} {os.getpid()} {time.monotonic():.6f}\n"
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(file, line.encode())
+        os.write(file, "".join(f"{event} {key}{end}" for key in keys).encode())
+        if is_synced:
+            os.fdatasync(file)
     finally:
         os.close(file)
 

@@ -1,0 +1,75 @@
+"""The catalogue of faults: each line is shown by at least one test, or says here why it is not.
+
+A test names its lines by `@pytest.mark.fault("kill -9 of a worker", …)`; `test_catalogue.py` compares.
+"""
+
+FAULTS: dict[str, tuple[str, ...]] = {
+    "Workers": (
+        "kill -9 of a worker",
+        "kill -9 of a pool parent",
+        "kill -9 of a whole pool",
+        "crash at each durable step",
+        "freeze beyond the time-out, then thaw",
+        "SIGTERM at any point, 1,000 times",
+        "rolling restart under load",
+        "out of memory",
+        "C code that holds the interpreter",
+        "time-out swallowed by the job",
+        "os._exit(0) and segmentation fault in a job",
+        "grandchild left behind",
+        "poison pill",
+        "hang at boot",
+        "the same node started again",
+        "50 workers at once",
+    ),
+    "Redis": (
+        "shutdown without saving",
+        "FLUSHALL again and again",
+        "freeze of 6 seconds",
+        "freeze of 30 seconds",
+        "freeze of 120 seconds",
+        "connections killed each second",
+        "reply cut on enqueue",
+        "reply cut on receive",
+        "reply cut on acknowledge",
+        "black hole",
+        "latency and packet loss",
+        "maxmemory without eviction",
+        "maxmemory with eviction",
+        "wrong types and garbage under our keys",
+        "scripts flushed",
+        "down at boot",
+        "down for 10 minutes",
+        "password rotated",
+    ),
+    "SQL": (
+        "backends terminated ten times a second",
+        "immediate stop and restart",
+        "away for 60 seconds in mid-job",
+        "commit acknowledged but the reply lost",
+        "deadlock and lock wait",
+        "connections exhausted",
+        "disk full",
+        "migration under load",
+    ),
+    "Ledger and transport": (
+        "killed between commit and publish",
+        "half of the transactions rolled back, savepoints",
+        "second database",
+        "dispatcher killed after publish",
+        "frozen leader",
+        "unpublishable row",
+        "clocks an hour off",
+        "daylight saving",
+        "scheduler dead",
+        "scheduler doubled",
+        "10,000 retries due at once",
+        "bulk retry of 100,000 killed midway",
+        "cancel, retry and edit racing",
+        "version skew",
+        "one bad row in a batch",
+    ),
+}
+
+NOT_TESTED: dict[str, str] = {}
+"""Lines without a test, with the error that was seen when it was tried; at most eight."""
