@@ -199,8 +199,10 @@ class Site:
         for pid, at in self.ledger.query(f"SELECT pid, {self.ledger.epoch('ended_at')} FROM jobs_worker"):
             if at is not None:
                 ended.setdefault(pid, []).append(float(at))
-        times = [min((at for at in ended.get(pid, ()) if at > killed - 0.5), default=None) for pid, killed in self._killed]
-        found = [at - killed for at, (_, killed) in zip(times, self._killed, strict=True) if at is not None]
+        found = []
+        for pid, killed_at in self._killed:
+            noticed = [at for at in ended.get(pid, ()) if at > killed_at - 0.5]
+            found += [min(noticed) - killed_at] if noticed else []
         return max(found, default=None)
 
     # -- the end -----------------------------------------------------------------------------------
