@@ -100,7 +100,8 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
         else:
             picked.append(f"json_extract(value, '$[{len(varying)}]') AS {name}")
             varying.append(plain)
-    rows = json.dumps(list(zip(*varying, strict=True)), ensure_ascii=False)
+    # no NaN: SQLite's parser would refuse it with the error of a database that is away
+    rows = json.dumps(list(zip(*varying, strict=True)), ensure_ascii=False, allow_nan=False)
     return f"SELECT {', '.join(picked)} FROM json_each(%s)", [*constant_params, rows]
 
 

@@ -1,0 +1,1 @@
+"""Attacks, each refused as SECURITY.md says."""
