@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from jobs import checks_rq
+from jobs import checks_rq, failpoints
 from jobs.conf import Settings, get_settings, problems_of, read
 from jobs.declared import read_declared
 from jobs.definition import registry
@@ -36,6 +36,7 @@ def register() -> None:
     checks.register(check_settings, "queuehub")
     for check in (check_database, check_transport, check_tasks, check_plain_rq, check_schedules):
         checks.register(_if_readable(check), "queuehub")
+    checks.register(check_failpoints, "queuehub", deploy=True)
     checks.register(check_servers, checks.Tags.database, deploy=True)
     checks_rq.register()
 
@@ -217,6 +218,14 @@ def check_schedules(settings: Settings) -> Iterator[CheckMessage]:
             read_declared(name, declaration)
         except InvalidJob as error:
             yield Error(f"QUEUEHUB['SCHEDULES'][{name!r}]: {error}", id="queuehub.E008")
+
+
+def check_failpoints(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Warn of failpoints that are armed: they are for tests, and make this process fail."""
+    if not failpoints.armed:
+        return []
+    names = ", ".join(point.name for point in failpoints.armed)
+    return [Caution(f"Failpoints are armed: {names}.", hint=f"Unset {failpoints.VARIABLE}.", id="queuehub.W009")]
 
 
 def check_servers(

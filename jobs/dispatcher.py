@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from jobs import events, lifecycle
 from jobs.conf import get_settings
 from jobs.errors import TransportUnavailable
+from jobs.failpoints import reach
 from jobs.lifecycle.publishing import Ref
 from jobs.models import Job
 from jobs.transports import Message, get_transport
@@ -85,6 +86,7 @@ def plan(jobs: Sequence[Job]) -> None:
 
 
 def _send_committed(event: events.JobsPublishable) -> None:
+    reach("enqueue.committed")
     send(event.refs)
 
 
@@ -97,11 +99,14 @@ def send(refs: Sequence[Ref], *, at_front: bool = False) -> int:
         logger.warning("%d messages wait in the ledger: %s", len(messages), error)
         failed: Sequence[Message] = messages
     else:
+        reach("dispatch.sent")
         _rooms.learn(published.depths)
         failed = published.failed
     if failed:
         _rooms.close({message.queue for message in failed})
+        reach("dispatch.refused")
         lifecycle.unpublish((message.job_id, message.seq) for message in failed)
+        reach("dispatch.unpublished")
     return len(messages) - len(failed)
 
 
@@ -123,6 +128,7 @@ def _top_up_queue(queue: str, depth: int) -> int:
         refs = lifecycle.take_unpublished(queue, min(batch, window - depth), minimum)
         if not refs:
             break
+        reach("dispatch.taken")
         went = send(refs)
         sent, depth = sent + went, depth + len(refs)
         if went < len(refs):

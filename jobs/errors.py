@@ -59,6 +59,10 @@ class ResultNotJSON(PermanentError):
     """The task returned a value that is not JSON."""
 
 
+class FailpointError(QueueHubError):
+    """A failpoint was armed to raise; only tests see it."""
+
+
 class Decision(Exception):
     """Base of what a task raises to say how its run shall be accounted."""
 

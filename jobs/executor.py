@@ -23,9 +23,10 @@ from jobs import lifecycle
 from jobs.conf import get_settings
 from jobs.context import TaskContext
 from jobs.definition import JobTask, check_json, dump_json, registry
-from jobs.errors import Decision, Interrupted, InvalidJob, PermanentError, ResultNotJSON, Retry, Snooze, TaskTimeout
+from jobs.errors import Decision, Interrupted, InvalidJob, ResultNotJSON, Retry, Snooze, TaskTimeout
+from jobs.failpoints import reach
 from jobs.runs import Run
-from jobs.states import JobState, Outcome
+from jobs.states import Outcome
 
 logger = logging.getLogger("jobs.executor")
 
@@ -95,12 +96,11 @@ def _run_atomic(run: Run, task: JobTask, args: list[Any], kwargs: dict[str, Any]
             transaction.on_commit(lambda: _mark_settled(run), using=alias)
             run.result_text = encode_result(task.func(*args, **kwargs))
             run.outcome, run.finished_seconds = Outcome.SUCCESS, time.monotonic()
-            states = lifecycle.settle([run])
-            run.is_settled = False  # until the COMMIT
-            if not states:
+            if not lifecycle.settle([run]):
                 raise Fenced
-            if states[run.job_id] != JobState.SUCCEEDED:
-                raise PermanentError("the success could not be recorded; its effects are undone")
+            run.is_settled = False  # until the COMMIT
+            reach("atomic.settled")
+        reach("atomic.committed")
     except Fenced:
         run.is_settled = True  # somebody else has the job: there is nothing to record
     except Exception:

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from jobs import lifecycle
 from jobs.conf import get_settings
+from jobs.failpoints import reach
 from jobs.host import host_identity, is_same_process
 from jobs.lease import LEASE_NAME
 from jobs.models import Job, SchedulerLease, Worker
@@ -55,6 +56,7 @@ class Reconciler:
         gone = self._silent_workers() | self._ended_workers() | self._workers_with_orphans()
         failure = None
         for worker_id, reason in gone.items():
+            reach("repair.found")
             try:
                 with ledger_transaction(LOCK_SECONDS):
                     count = lifecycle.lose_worker(worker_id)
@@ -143,12 +145,14 @@ def _repair_queue(transport: Transport, queue: str) -> int:
         missing = _surplus(transport, queue)
     if not missing:
         return 0
+    reach("repair.compared")
     with ledger_transaction(LOCK_SECONDS):
         # not the rows that somebody is claiming, or holds in a transaction that got stuck
         free = Job.objects.using(get_settings().database).select_for_update(skip_locked=True).order_by()
         ids = set(free.filter(id__in=[job_id for job_id, _ in missing]).values_list("id", flat=True))
         missing = [ref for ref in missing if ref[0] in ids]
         count = lifecycle.unpublish(missing)
+    reach("repair.cleared")
     transport.forget([_message_id(ref) for ref in missing])
     if count:
         logger.warning("queue %s: %d messages were lost and go out again", queue, count)

@@ -13,6 +13,7 @@ from threading import Event
 from django.db import Error as DatabaseError
 
 from jobs import declared, dispatcher, lifecycle, reconciler, schedules, statistics
+from jobs.failpoints import reach
 from jobs.lease import Lease
 from jobs.lifecycle.due import expire, promote_due
 from jobs.lifecycle.retention import delete_old
@@ -126,6 +127,7 @@ class Scheduler:
             if stop.is_set() or not self._election.run():
                 return 0.0
             count = step.run()
+            reach("scheduler.stepped")
             if count:
                 has_backlog = not step.every_seconds and 0 < step.batch <= count
                 pause_seconds = min(pause_seconds, 0.0 if has_backlog else BUSY_SECONDS)
@@ -134,6 +136,8 @@ class Scheduler:
     def _ask(self) -> int:
         was_leading, self.is_leading = self.is_leading, False
         self.is_leading = self.lease.hold(max_age_seconds=LEASE_CHECK_SECONDS)
+        if self.is_leading and not was_leading:
+            reach("scheduler.elected")
         if self.is_leading != was_leading:
             logger.info("%s %s", self.lease.holder, "leads" if self.is_leading else "does not lead any more")
         return int(self.is_leading)

@@ -15,6 +15,7 @@ from jobs import enqueueing
 from jobs.conf import get_settings
 from jobs.definition import check_json, resolve
 from jobs.errors import InvalidJob
+from jobs.failpoints import reach
 from jobs.lifecycle.settle import is_ledger_away
 from jobs.models import AuditEntry, Job, Schedule, ScheduleRun
 from jobs.models.schedule import Misfire
@@ -81,6 +82,7 @@ def fire_due(limit: int = 100) -> int:
     for schedule_id in list(_due().values_list("id", flat=True)[:limit]):
         try:
             fired += _take_turn(schedule_id)
+            reach("schedule.committed")
         except Error as error:
             failure = error
     if failure is not None:
@@ -138,6 +140,7 @@ def _fire(schedule: Schedule, due_at: datetime) -> bool:
             job = enqueue_from(schedule, due_at)
             runs = ScheduleRun.objects.using(get_settings().database)
             runs.create(schedule=schedule, due_at=due_at, job_id=job.id)
+            reach("schedule.fired")
     except Exception as error:  # whatever is wrong with one schedule must not hold up the others
         if is_ledger_away(error):
             raise

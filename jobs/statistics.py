@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
+from jobs.failpoints import reach
 from jobs.histograms import Histogram, add_counts, add_histograms
 from jobs.models import Statistic
 from jobs.models.statistic import Period
@@ -62,6 +63,7 @@ def fold(limit: int = FOLD_BATCH) -> int:
             sums[Period.MINUTE, row.minute_at, row.queue, row.task].add(row)
             sums[Period.TOTAL, EPOCH, row.queue, row.task].add(row)
         _add_to_folded(sums, database)
+        reach("fold.added")
         return raw.filter(id__in=[row.id for row in rows]).order_by()._raw_delete(database)
 
 

@@ -8,6 +8,7 @@ from operator import itemgetter
 from uuid import UUID
 
 from jobs import events
+from jobs.failpoints import reach
 from jobs.models import Job
 from jobs.runs import Run
 from jobs.statements import ClaimedRow, ledger, ledger_statement
@@ -76,6 +77,7 @@ def suspects_among(ids: Sequence[UUID]) -> list[UUID]:
 def _runs(rows: Sequence[ClaimedRow], token: int, worker: str) -> list[Run]:
     if not rows:
         return []
+    reach("claim.committed")
     received_seconds = time.monotonic()
     runs = [
         Run(

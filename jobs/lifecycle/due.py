@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from jobs.conf import get_settings
 from jobs.events import Change, JobsSettled, emit_on_commit
+from jobs.failpoints import reach
 from jobs.lifecycle.counting import count as tally
 from jobs.models import Job, Queue
 from jobs.statements import LOCK_SECONDS, ledger_transaction
@@ -29,7 +30,9 @@ def promote_due(limit: int = 1000) -> int:
         if not ids:
             return 0
         delayed = Job.objects.using(database).filter(id__in=ids, state__in=DELAYED)
-        return delayed.update(state=JobState.QUEUED, published_at=None)
+        count = delayed.update(state=JobState.QUEUED, published_at=None)
+        reach("due.promoted")
+        return count
 
 
 def expire(limit: int = 1000) -> int:
@@ -50,6 +53,7 @@ def expire(limit: int = 1000) -> int:
         )
         tally("state_cancelled", ((job.queue, job.task) for job in jobs))
         emit_on_commit(JobsSettled("", tuple(_change(job) for job in jobs)))
+        reach("due.expired")
         return count
 
 

@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.conf import get_settings
 from jobs.errors import DuplicateJob
+from jobs.failpoints import reach
 from jobs.models import Job
 from jobs.models.fields import uuid7
 from jobs.statements import Columns, ledger
@@ -60,6 +61,7 @@ def insert(jobs: Sequence[Job]) -> list[Job]:
         with nullcontext() if is_one_statement else transaction.atomic(using=alias):
             _write(plain, "")
             _write_unique(keyed)
+            reach("enqueue.inserted")
     except IntegrityError as error:
         if _DUPLICATE_ID.search(str(error)):
             raise DuplicateJob(", ".join(str(job.id) for job in jobs[:3])) from error

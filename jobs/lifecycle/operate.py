@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.definition import encode_payload, registry
 from jobs.errors import NotPermitted
+from jobs.failpoints import reach
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import unpublish_queue
 from jobs.models import AuditEntry, Job, Queue
@@ -224,6 +225,7 @@ def _operate(
         for tries_left in reversed(range(_TRIES)):
             try:
                 _operate_batch(action, batch, actor, reason, refuse, change, report)
+                reach("operate.committed")
                 break
             except IntegrityError:  # an enqueue took a unique key between the look and the update: look again
                 if not tries_left:
@@ -256,6 +258,7 @@ def _operate_batch(
             entries.append(_entry(action, job, values, actor, reason))
             changed.append(job_id)
         AuditEntry.objects.bulk_create(entries)
+        reach("operate.written")
         _count(action, [rows[job_id] for job_id in changed])
         if changed:
             events.emit_on_commit(events.JobsOperated(action, actor_name(actor), tuple(changed)))

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from jobs import events
 from jobs.errors import TaskTimeout
+from jobs.failpoints import reach
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import Ref
 from jobs.lifecycle.settle import settle
@@ -40,7 +41,9 @@ def release(job_ids: Sequence[UUID], claim: int) -> int:
     """
     with ledger_transaction():
         held = _held(job_ids, claim)
-        return _cancel_requested(held) + held.update(state=JobState.QUEUED, claim=None, claimed_at=None)
+        count = _cancel_requested(held) + held.update(state=JobState.QUEUED, claim=None, claimed_at=None)
+        reach("release.moved")
+        return count
 
 
 def republish(job_ids: Sequence[UUID], claim: int) -> list[Ref]:
@@ -59,6 +62,7 @@ def republish(job_ids: Sequence[UUID], claim: int) -> list[Ref]:
             published_at=Now(),
             publish_seq=F("publish_seq") + 1,
         )
+        reach("republish.moved")
     return [(job_id, seq + 1, queue, priority, task) for job_id, seq, queue, priority, task in rows]
 
 
@@ -90,6 +94,7 @@ def lose_worker(
     found = 0
     with ledger_transaction() as statements:
         Worker.objects.filter(id=worker_id, state__in=LIVING).update(state=state, ended_at=Now(), runs=[])
+        reach("lose.marked")
         clock_seconds = statements.present().timestamp() - time.monotonic()
         held = Job.objects.filter(worker=worker_id, state=JobState.RUNNING).order_by("id")
         while jobs := list(held[:_BATCH]):
@@ -97,6 +102,7 @@ def lose_worker(
             begun = [job for job in jobs if remains is None or job.id in remains]
             settle([_run(job, clock_seconds, remains, is_alone=found == 1) for job in begun])
             _release_all([job for job in jobs if job not in begun])
+            reach("lose.batch")
     events.emit(events.WorkersChanged((worker_id,), str(state)))
     return found
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
+from jobs.failpoints import reach
 from jobs.models import Attempt, Job
 from jobs.statements import LOCK_SECONDS, ledger_transaction
 from jobs.states import JobState
@@ -36,4 +37,7 @@ def _delete_state(state: JobState, older_than_seconds: int, limit: int) -> int:
         if not ids:
             return 0
         Attempt.objects.using(database).filter(job_id__in=ids)._raw_delete(database)
-        return Job.objects.using(database).filter(id__in=ids, state=state)._raw_delete(database)
+        reach("retention.attempts_deleted")
+        count = Job.objects.using(database).filter(id__in=ids, state=state)._raw_delete(database)
+    reach("retention.committed")
+    return count

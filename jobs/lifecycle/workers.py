@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs import events
+from jobs.failpoints import reach
 from jobs.models import Job, Worker
 from jobs.models.worker import WorkerState
 from jobs.statements import ledger_statement
@@ -15,6 +16,7 @@ def enrol(worker: Worker) -> None:
     """Insert the row of a new incarnation."""
     with ledger_statement():
         worker.save(force_insert=True)
+    reach("worker.enrolled")
     events.emit(events.WorkersChanged((worker.id,), WorkerState.ACTIVE))
 
 
@@ -26,7 +28,9 @@ def heartbeat(beats: Sequence[tuple[str, str, int]]) -> set[str]:
     if not beats:
         return set()
     with ledger_statement() as statements:
-        return statements.heartbeat(beats)
+        living = statements.heartbeat(beats)
+    reach("heartbeat.written")
+    return living
 
 
 def cancel_requests(worker_ids: Sequence[str]) -> dict[UUID, str]:

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from jobs.errors import TransportUnavailable
+from jobs.failpoints import reach
 from jobs.names import NAME
 from jobs.transports import rq_messages as form
 from jobs.transports import rq_plain, rq_registration
@@ -55,6 +56,7 @@ class RQTransport(Transport):
             batch = [message for message in messages if message.queue in queues]
             try:
                 failed += self._publish(client, batch, depths, at_front)
+                reach("publish.sent")
             except (RedisError, OSError) as error:
                 failed += batch
                 problem = error

@@ -13,6 +13,7 @@ from uuid import UUID
 from jobs import executor
 from jobs.conf import get_settings
 from jobs.context import TaskContext
+from jobs.failpoints import reach
 from jobs.runs import Run
 from jobs.worker.board import Board
 
@@ -102,16 +103,20 @@ class Desk:
             return self._begin(self._async.popleft(), 0)
 
     def _begin(self, run: Run, thread_id: int) -> Begun:
+        reach("run.taken")
         self._moved_seconds = time.monotonic()
         index = self.board.begin(run.job_id, executor.limit_seconds(run), get_settings().hard_timeout_grace_seconds)
         context = TaskContext(run.job_id, run.number, lambda: self.board.is_cancelled(index))
         begun = Begun(run, context, index, thread_id)
         self._begun[index] = begun
+        reach("run.begun")
         return begun
 
     def end(self, begun: Begun) -> None:
         """Hand an ended run over to the settler."""
+        reach("run.ended")
         self.board.end(begun.index)
+        reach("run.handed_over")
         with self._lock:
             del self._begun[begun.index]
             self._coroutines -= begun.thread_id == 0

@@ -21,6 +21,7 @@ from django.db import connections
 
 from jobs import lifecycle
 from jobs.conf import get_settings
+from jobs.failpoints import reach
 from jobs.lifecycle import Remains
 from jobs.statements import be_impatient
 from jobs.states import Outcome
@@ -127,6 +128,7 @@ class Pool:
         parent_pid = os.getpid()
         pid = os.fork()
         if pid:
+            reach("pool.forked")
             return Child(worker_id, pid, board)
         code = 1
         try:
@@ -151,6 +153,7 @@ class Pool:
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid:
                 self.children.remove(child)
+                reach("pool.reaped")
                 self._take_leave(child, os.waitstatus_to_exitcode(status))
 
     def _take_leave(self, child: Child, code: int) -> None:
@@ -190,7 +193,9 @@ class Pool:
 
     def _bury(self) -> None:
         while self.unburied:
+            reach("pool.burying")
             lifecycle.lose_worker(self.unburied[0][0], remains=self.unburied[0][1])
+            reach("pool.buried")
             self.unburied.pop(0)
 
     def _grace_end(self) -> float:

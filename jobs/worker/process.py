@@ -19,6 +19,7 @@ from jobs import executor, lifecycle
 from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.errors import TransportUnavailable
+from jobs.failpoints import reach
 from jobs.host import host_identity, process_started_at
 from jobs.models import Worker
 from jobs.transports import get_transport
@@ -136,6 +137,7 @@ class WorkerProcess:
         self.settler.is_finished = True
         for thread in self._threads:
             thread.join(timeout=10)
+        reach("worker.leaving")
         try:
             lifecycle.leave(self.worker_id)
             get_transport().unregister_worker(self.worker_id, self.receiver.queues())

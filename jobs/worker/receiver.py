@@ -11,6 +11,7 @@ from jobs import dispatcher, executor, lifecycle
 from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.errors import TransportUnavailable
+from jobs.failpoints import reach
 from jobs.lifecycle import due
 from jobs.runs import Run
 from jobs.transports import Delivery, get_transport
@@ -79,6 +80,7 @@ class Receiver:
         self._refresh()
         deliveries = self._receive(room)
         if deliveries:
+            reach("receive.popped")
             self._claim(deliveries)
         elif time.monotonic() - self._asked_seconds >= self._wait_seconds:
             self._asked_seconds = time.monotonic()
@@ -144,7 +146,9 @@ class Receiver:
         for delivery in deliveries:
             if delivery.plain is not None:
                 self.desk.put_plain(delivery.plain)
+        reach("receive.put")
         get_transport().settle(deliveries)  # last: if it fails, a message stays that nobody can claim any more
+        reach("receive.acknowledged")
         if len(runs) < len(ids):
             claimed = {run.job_id for run in runs}
             found = lifecycle.suspects_among([job_id for job_id in ids if job_id not in claimed])
@@ -221,5 +225,6 @@ def give_back(desk: Desk, runs: Sequence[Run]) -> None:
         except Exception:
             desk.put([*batch, *(run for rest in by_claim.values() for run in rest)])
             raise
+        reach("republish.committed")
         if refs:
             dispatcher.send(refs, at_front=True)

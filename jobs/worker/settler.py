@@ -12,6 +12,7 @@ from weakref import WeakSet
 from jobs import executor, lifecycle
 from jobs.conf import get_settings
 from jobs.errors import Interrupted, TaskTimeout, TransportUnavailable
+from jobs.failpoints import reach
 from jobs.transports import get_transport
 from jobs.worker.desk import Begun, Desk
 from jobs.worker.receiver import give_back
@@ -74,6 +75,7 @@ class Settler:
                 time.sleep(0.1)
 
     def _settle(self) -> None:
+        reach("settle.taken")
         try:
             lifecycle.settle([begun.run for begun in self._batch if not begun.run.is_settled], pid=os.getpid())
         except Exception as error:
@@ -85,7 +87,9 @@ class Settler:
             )  # fmt: skip
             lifecycle.drop_connection()
             return
+        reach("settle.committed")
         self.desk.settled(self._batch)
+        reach("settle.noted")
         self._batch, self._failure_count, self._retry_seconds = [], 0, 0.0
 
     def _tick(self) -> None:
