@@ -23,10 +23,10 @@ from jobs import lifecycle
 from jobs.conf import get_settings
 from jobs.context import TaskContext
 from jobs.definition import JobTask, check_json, dump_json, registry
-from jobs.errors import Decision, Interrupted, InvalidJob, ResultNotJSON, Retry, Snooze, TaskTimeout
+from jobs.errors import Decision, Interrupted, InvalidJob, PermanentError, ResultNotJSON, Retry, Snooze, TaskTimeout
 from jobs.failpoints import reach
 from jobs.runs import Run
-from jobs.states import Outcome
+from jobs.states import JobState, Outcome
 
 logger = logging.getLogger("jobs.executor")
 
@@ -96,10 +96,13 @@ def _run_atomic(run: Run, task: JobTask, args: list[Any], kwargs: dict[str, Any]
             transaction.on_commit(lambda: _mark_settled(run), using=alias)
             run.result_text = encode_result(task.func(*args, **kwargs))
             run.outcome, run.finished_seconds = Outcome.SUCCESS, time.monotonic()
-            if not lifecycle.settle([run]):
-                raise Fenced
+            states = lifecycle.settle([run])
             run.is_settled = False  # until the COMMIT
             reach("atomic.settled")
+            if not states:
+                raise Fenced
+            if states[run.job_id] != JobState.SUCCEEDED:
+                raise PermanentError("the success could not be recorded; its effects are undone")
         reach("atomic.committed")
     except Fenced:
         run.is_settled = True  # somebody else has the job: there is nothing to record

@@ -5,26 +5,33 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
+from django.db.models.functions import Now
 
 from jobs import events
 from jobs.conf import get_settings
 from jobs.definition import JobTask, registry
 from jobs.failpoints import reach
+from jobs.lifecycle.counting import count
 from jobs.lifecycle.tally import outcome_of, runs_as_columns, statistics_as_columns
 from jobs.lifecycle.verdict import Ending, judge, judge_loss
 from jobs.models import Attempt, Job
 from jobs.runs import Run
 from jobs.statements import ledger_statement, ledger_transaction
-from jobs.states import Outcome
+from jobs.states import JobState, Outcome
 
 logger = logging.getLogger("jobs.lifecycle")
+
+# what databases refuse, and what their drivers and the JSON encoder refuse before anything is sent
+UNSTORABLE = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
+UNRECORDED = "the end of its run could not be recorded"
 
 
 def settle(runs: Sequence[Run], *, pid: int = 0) -> dict[UUID, str]:
     """Record ended runs and move their jobs on; return the new state of those whose claim still held.
 
-    A run whose claim is gone changes nothing: somebody got there first. Data that the database refuses is settled
-    job by job, so that one bad row does not harm its batch.
+    A run whose claim is gone changes nothing: somebody got there first. Data that cannot be stored is settled job by
+    job, so that one bad row does not harm its batch: as an error, and if that cannot be stored either, as a dead letter
+    without a history of this run. So every job ends, whatever its task or its row holds.
 
     Raises: OperationalError, InterfaceError if the ledger is away; the caller settles the same runs again then,
     and a run that had been recorded before the connection broke counts as settled.
@@ -33,12 +40,11 @@ def settle(runs: Sequence[Run], *, pid: int = 0) -> dict[UUID, str]:
         return {}
     try:
         states = _settle_batch(runs, pid)
-    except (DataError, IntegrityError):
-        if len(runs) == 1:
-            states = _settle_unstorable(runs[0], pid)
-        else:
+    except UNSTORABLE:
+        if len(runs) > 1:
             logger.warning("a batch of %d runs was refused; settling one by one", len(runs), exc_info=True)
             return {job_id: state for run in runs for job_id, state in settle([run], pid=pid).items()}
+        states = _settle_unstorable(runs[0], pid)
     for run in runs:
         run.is_settled = True
     return states
@@ -48,7 +54,26 @@ def _settle_unstorable(run: Run, pid: int) -> dict[UUID, str]:
     logger.exception("what the run of %s left cannot be stored; its result is dropped", run.job_id)
     run.outcome, run.result_text, run.traceback = Outcome.ERROR, None, ""
     run.message = "the result or traceback could not be stored"
-    return _settle_batch([run], pid)
+    try:
+        return _settle_batch([run], pid)
+    except UNSTORABLE:
+        logger.exception("the end of the run of %s cannot be recorded; the job becomes a dead letter", run.job_id)
+        return _bury(run)
+
+
+def _bury(run: Run) -> dict[UUID, str]:
+    """End a job with nothing of its run: were it left running, its worker would try to settle it for ever."""
+    database = get_settings().database
+    with ledger_transaction():
+        mine = Job.objects.using(database).filter(id=run.job_id, state=JobState.RUNNING, claim=run.claim)
+        if not mine.update(
+            state=JobState.DEAD, reason=UNRECORDED, finished_at=Now(), result=None, claim=None, claimed_at=None
+        ):
+            return {}
+        count("state_dead", [(run.queue, run.task)])
+        states = {run.job_id: JobState.DEAD.value}
+        _announce([run], states)
+    return states
 
 
 def _settle_batch(runs: Sequence[Run], pid: int) -> dict[UUID, str]:
