@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from dashboards import figures
 from dashboards.probes import Probe
+from dashboards.visitors import is_within
 from jobs import statistics
 from jobs.conf import get_settings
 from jobs.definition import registry as tasks
@@ -42,15 +43,18 @@ ledger = Probe(figures.present, PING_SECONDS)
 ledger_figures = Probe(lambda: (statistics.totals(), figures.job_counts()), COUNT_SECONDS)
 
 
-def is_open_to(authorization: str) -> bool:
-    """Say whether this Authorization header opens /metrics.
+def is_open_to(authorization: str, address: str = "") -> bool:
+    """Say whether this Authorization header or this address of a scraper opens /metrics.
 
-    Without QUEUEHUB["METRICS_TOKEN"], development is open to everybody and production to nobody.
+    Without QUEUEHUB["METRICS_TOKEN"] and QUEUEHUB["METRICS_NETWORKS"], development is open to everybody and
+    production to nobody.
     """
-    token = get_settings().metrics_token
-    if not token:
+    token, networks = get_settings().metrics_token, get_settings().metrics_networks
+    if not token and not networks:
         return not getattr(settings, "IS_PRODUCTION", not settings.DEBUG)
-    return secrets.compare_digest(authorization.encode(), f"Bearer {token}".encode())
+    if is_within(address, networks):
+        return True
+    return bool(token) and secrets.compare_digest(authorization.encode(), f"Bearer {token}".encode())
 
 
 def text(names: Sequence[str] = ()) -> bytes:

@@ -1,4 +1,4 @@
-"""Addresses of the pages, of /healthz and of /metrics."""
+"""Addresses of the pages, of the probes and of /metrics."""
 
 from django.urls import path
 
@@ -9,5 +9,6 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("snapshot.json", views.snapshot_json, name="snapshot"),
     path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
     path("metrics", views.metrics_text, name="metrics"),
 ]

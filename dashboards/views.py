@@ -2,12 +2,12 @@
 
 import json
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboards import access, metrics, snapshot
+from dashboards import access, metrics, readiness, snapshot, visitors
 
 CARDS = [
     ("queued", "Queued"),
@@ -45,12 +45,25 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Say whether ledger, broker and scheduler are there: 200 or 503, which ones only to those who may look."""
+    state = readiness.state()
+    status = 200 if all(part["is_up"] for part in state.values()) else 503
+    # who asks stands in the ledger's database: nobody is asked for while that is away
+    if state["ledger"]["is_up"] and access.may_look(request.user):
+        return JsonResponse(state, status=status)
+    return HttpResponse("ready" if status == 200 else "not ready", status=status, content_type="text/plain")
+
+
+@require_safe
+@never_cache
 def metrics_text(request: HttpRequest) -> HttpResponse:
     """Give the metrics in Prometheus's text format; `?name[]=` selects some by name.
 
-    With QUEUEHUB["METRICS_TOKEN"], the header must be `Authorization: Bearer <token>`.
+    With QUEUEHUB["METRICS_TOKEN"], the header must be `Authorization: Bearer <token>`, unless the scraper's address
+    lies in QUEUEHUB["METRICS_NETWORKS"].
     """
-    if not metrics.is_open_to(request.headers.get("Authorization", "")):
+    if not metrics.is_open_to(request.headers.get("Authorization", ""), visitors.address_of(request)):
         answer = HttpResponse('set QUEUEHUB["METRICS_TOKEN"] and send it as a bearer token', status=401)
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer

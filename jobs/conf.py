@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
@@ -122,7 +123,25 @@ class Settings:
     """Show django-rq's own pages in the admin, to superusers."""
 
     metrics_token: str = ""
-    """Bearer token for /metrics; empty means that production refuses and development allows."""
+    """Bearer token for /metrics; without it and METRICS_NETWORKS, production refuses and development allows."""
+
+    metrics_networks: tuple[str, ...] = ()
+    """Networks that may read /metrics without the token, as in "10.0.0.0/8"."""
+
+    trusted_proxies: int = 0
+    """Proxies in front of the web server that each add an address to X-Forwarded-For; 0 means: do not believe it."""
+
+    login_attempts: int = 10
+    """Log-ins that may fail in a row for a user name from one address; 0 means without limit."""
+
+    login_window_seconds: int = 900
+    """From the first failed log-in to the time when all are forgotten."""
+
+    posts_per_minute: int = 120
+    """Changing requests of one user in a minute, a bulk action being one; 0 means without limit."""
+
+    live_sockets: int = 500
+    """Most WebSockets that a web process keeps open."""
 
 
 def read(raw: Mapping[str, Any]) -> Settings:
@@ -143,7 +162,7 @@ def read(raw: Mapping[str, Any]) -> Settings:
 
 
 def _coerced(name: str, value: Any) -> Any:
-    return tuple(value) if name in {"task_modules", "plain_rq_functions"} and isinstance(value, list | set) else value
+    return tuple(value) if name in LISTS and isinstance(value, list | set) else value
 
 
 _ACCEPTED: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
@@ -168,9 +187,23 @@ def problems_of(settings: Settings) -> list[str]:
         problems.append("PREFETCH_LIMIT must lie between 1 and 1000")
     if settings.window_messages < settings.prefetch_limit:
         problems.append("WINDOW_MESSAGES must not be smaller than PREFETCH_LIMIT")
+    problems += _network_problems(settings.metrics_networks)
     return problems
 
 
+def _network_problems(networks: Any) -> list[str]:
+    if not isinstance(networks, tuple):
+        return [f'METRICS_NETWORKS must be a list such as ["10.0.0.0/8"], not {networks!r:.80}']
+    problems = []
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            problems.append(f"METRICS_NETWORKS: {error}")
+    return problems
+
+
+LISTS = {"task_modules", "plain_rq_functions", "metrics_networks"}
 ZERO_MEANS_OFF = {
     "timeout_seconds",
     "retention_succeeded_seconds",
@@ -178,6 +211,9 @@ ZERO_MEANS_OFF = {
     "retention_dead_seconds",
     "retention_statistics_seconds",
     "hard_timeout_grace_seconds",
+    "trusted_proxies",
+    "login_attempts",
+    "posts_per_minute",
 }
 
 

@@ -22,12 +22,13 @@ from django.conf import settings  # noqa: E402
 
 from dashboards.routing import websocket_urlpatterns  # noqa: E402
 from jobs import conf  # noqa: E402
+from queuehub.bodies import BodyLimit  # noqa: E402
 
 conf.read(getattr(settings, "QUEUEHUB", {}))  # a server runs no system checks: fail loudly here
 
 application = ProtocolTypeRouter(
     {
-        "http": pages,
+        "http": BodyLimit(pages, settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -1,4 +1,4 @@
-"""Middleware of the project: static files under ASGI, and the content security policy."""
+"""Middleware of the project: static files under ASGI, and headers that tell browsers what pages may not do."""
 
 from collections.abc import Awaitable, Callable
 
@@ -56,4 +56,12 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
             " ".join([directive, *sources]) for directive, sources in settings.SECURE_CSP.items()
         )
         response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+
+class PermissionsPolicyMiddleware(MiddlewareMixin):
+    """Sends `PERMISSIONS_POLICY`: the pages need no device of the visitor's."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         return response

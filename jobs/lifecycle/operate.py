@@ -184,8 +184,13 @@ def permit(actor: Actor, permission: str, action: str, target: str = "") -> None
     """
     if isinstance(actor, str) or actor.has_perm(permission):
         return
-    AuditEntry.objects.create(actor=actor_name(actor), action=action, target=target, result="refused")
+    note_refusal(actor, action, target)
     raise NotPermitted(f"{actor_name(actor)} lacks the permission {permission}")
+
+
+def note_refusal(actor: Actor, action: str, target: str = "") -> None:
+    """Append to the audit log that the actor was not let."""
+    AuditEntry.objects.create(actor=actor_name(actor)[:150], action=action, target=target[:160], result="refused")
 
 
 def check_arguments(task_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -1,0 +1,80 @@
+"""The middleware before everything that changes something: who is anonymous, or too fast, gets no further.
+
+It looks at changing requests to the admin and to these pages; other views of a project are not its business. Put it
+after `AuthenticationMiddleware`.
+"""
+
+import logging
+import unicodedata
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
+from django.urls import reverse
+from django.utils.deprecation import MiddlewareMixin
+
+from dashboards import limits, visitors
+from jobs.conf import get_settings
+
+logger = logging.getLogger("dashboards.guard")
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+GUARDED_APPS = {"admin", "dashboards"}
+OPEN_TO_ANONYMOUS = {"admin:logout", "admin:jsi18n"}
+LOGIN, POST = "login", "post"
+LONGEST_NAME = 254
+
+
+class GuardMiddleware(MiddlewareMixin):
+    """Answers 401 to anonymous changing requests, 429 to too many of them and to too many log-ins."""
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        if request.method in SAFE_METHODS:
+            return None
+        if request.path in (reverse("admin:login"), resolve_url(settings.LOGIN_URL)):
+            return _log_in(request)
+        match = request.resolver_match
+        if match is None or GUARDED_APPS.isdisjoint(match.app_names) or match.view_name in OPEN_TO_ANONYMOUS:
+            return None
+        if not request.user.is_authenticated:
+            return render(request, "dashboards/401.html", status=401)
+        limit = get_settings().posts_per_minute
+        wait_seconds = limits.spend(POST, str(request.user.pk), limit=limit, seconds=60)
+        return _too_many(request, wait_seconds, "changes") if wait_seconds else None
+
+
+def _log_in(request: HttpRequest) -> HttpResponse | None:
+    # as Django reads it, and no matter how it is written
+    name = unicodedata.normalize("NFKC", request.POST.get("username", "").strip()[:LONGEST_NAME]).casefold()
+    who = (LOGIN, name, visitors.source_of(request))
+    options = get_settings()
+    wait_seconds = limits.spend(*who, limit=options.login_attempts, seconds=options.login_window_seconds)
+    if wait_seconds:
+        return _too_many(request, wait_seconds, "log-ins")
+    request.queuehub_login = who
+    return None
+
+
+def _too_many(request: HttpRequest, wait_seconds: int, what: str) -> HttpResponse:
+    logger.warning("too many %s: %s from %s", what, _said(request), visitors.address_of(request) or "unknown")
+    minutes = -(-wait_seconds // 60)
+    context = {"what": what, "wait": f"{wait_seconds} seconds" if wait_seconds < 100 else f"{minutes} minutes"}
+    answer = render(request, "dashboards/429.html", context, status=429)
+    answer.headers["Retry-After"] = str(wait_seconds)
+    return answer
+
+
+def _said(request: HttpRequest) -> str:
+    # a name that somebody typed may hold anything, line breaks included
+    return repr(request.POST.get("username", request.user.get_username())[:LONGEST_NAME])
+
+
+@receiver(user_logged_in, dispatch_uid="dashboards.guard")
+def forget_failures(request: HttpRequest | None, **_: Any) -> None:
+    """Begin anew after a log-in: only failures in a row count."""
+    who = getattr(request, "queuehub_login", None)
+    if who is not None:
+        limits.forget(*who)
