@@ -41,6 +41,8 @@ KILL_SECONDS = 6.0
 """How long after the grace of a shutdown a worker may take before it is killed."""
 CRASH_SECONDS = 5.0
 """A worker that dies younger than this has crashed at its start; the next one waits, longer each time."""
+FORK_SECONDS = 1.0
+"""How long the parent waits when the system lets it have no more processes."""
 RECYCLED = 3
 """Exit code of a worker that has reached max_jobs."""
 
@@ -70,7 +72,7 @@ class Pool:
         self._crash_count = 0
         self._needs_successor = True  # in burst mode: a worker ended, but not for want of work
         self._beaten_seconds = self._cancels_seconds = 0.0
-        self._is_ledger_up = True
+        self._is_well = True
 
     def run(self) -> int:
         """Run the pool; returns the exit code."""
@@ -116,7 +118,12 @@ class Pool:
         if self.options.is_burst and not self._needs_successor:
             return
         while len(self.children) < self.options.process_count:
-            self.children.append(self._fork())
+            try:
+                self.children.append(self._fork())
+            except OSError as error:  # no memory or no process to be had; the workers that live go on
+                self._spawn_not_before = time.monotonic() + FORK_SECONDS
+                logger.error("cannot start a worker: %s; next try in %.1f s", error, FORK_SECONDS)
+                return
         self._needs_successor = False
 
     def _fork(self) -> Child:
@@ -228,10 +235,12 @@ class Pool:
             self._bury()
             self._beat()
             self._pass_cancels_on()
-        except DatabaseError as error:
-            if self._is_ledger_up:
-                logger.warning("the ledger is away: %s", error)
-            self._is_ledger_up = False
+        except Exception as error:  # of any kind: a parent that ends takes its workers with it
+            is_away = isinstance(error, DatabaseError)
+            if self._is_well:
+                words = "the ledger is away: %s" if is_away else "a duty of the pool failed: %s"
+                logger.warning(words, error, exc_info=not is_away)
+            self._is_well = False
             lifecycle.drop_connection()
 
     def _beat(self) -> None:
@@ -240,9 +249,9 @@ class Pool:
         enrolled = [child for child in self.children if child.board.is_enrolled]
         living = lifecycle.heartbeat([(c.worker_id, runs_text(c.board), memory_bytes(c.pid)) for c in enrolled])
         self._beaten_seconds = time.monotonic()
-        if not self._is_ledger_up:
-            logger.info("the ledger is back")
-            self._is_ledger_up = True
+        if not self._is_well:
+            logger.info("heartbeats are written again")
+            self._is_well = True
         for child in enrolled:
             # a worker that has just signed off is missing as well, and is about to exit
             if child.worker_id not in living and self.stopped_seconds is None and not self.options.is_burst:
