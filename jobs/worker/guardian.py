@@ -73,16 +73,18 @@ class Guardian(threading.Thread):
         self.join(timeout=10)
 
     def run(self) -> None:
-        """Beat until stopped. Survives every error of the ledger."""
-        is_ledger_up = True
+        """Beat until stopped. Survives every error: a worker that does not beat is given up and never works again."""
+        is_well = True
         while not self._stopping.wait(TICK_SECONDS):
             try:
                 self._tick()
-                is_ledger_up = True
-            except DatabaseError as error:
-                if is_ledger_up:
-                    logger.warning("the ledger is away: %s", error)
-                is_ledger_up = False
+                is_well = True
+            except Exception as error:
+                is_away = isinstance(error, DatabaseError)
+                if is_well:
+                    words = "the ledger is away: %s" if is_away else "a duty of the worker failed: %s"
+                    logger.warning(words, error, exc_info=not is_away)
+                is_well = False
                 lifecycle.drop_connection()
         connections.close_all()
 
