@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-_HEADER = struct.Struct("<BB6xdQ")  # phase, is_stopping, time of the last sign of life, runs begun
+_HEADER = struct.Struct("<B7xQ")  # phase, runs begun
 _ENTRY = struct.Struct("<BB6x16sdd")  # phase, is_cancelled, job, started, hard deadline (0: none)
 _FREE, _RUNNING, _ENDED = 0, 1, 2
 STARTING, ENROLLED = 0, 1
+_COUNT = struct.Struct("<Q")
+_COUNT_OFFSET = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,6 @@ class Board:
         self._free = list(range(capacity))
         self._where: dict[UUID, int] = {}
         self._lock = threading.Lock()
-        self._begun_count = 0
 
     # -- the worker's side ---------------------------------------------------------------------------------------
 
@@ -53,7 +54,7 @@ class Board:
         with self._lock:
             index = self._free.pop()
             self._where[job_id] = index
-            self._begun_count += 1
+            _COUNT.pack_into(self._memory, _COUNT_OFFSET, self.begun_count + 1)
             # the phase is the first byte and is written last: the parent never sees half an entry
             offset = self._offset(index)
             _ENTRY.pack_into(self._memory, offset, _FREE, 0, job_id.bytes, now, deadline)
@@ -76,7 +77,9 @@ class Board:
 
     @property
     def begun_count(self) -> int:
-        return self._begun_count
+        """How many runs this worker has begun in its life; the parent sees it too."""
+        count: int = _COUNT.unpack_from(self._memory, _COUNT_OFFSET)[0]
+        return count
 
     @property
     def free_count(self) -> int:

@@ -40,7 +40,7 @@ LEDGER_SECONDS = 0.5
 KILL_SECONDS = 6.0
 """How long after the grace of a shutdown a worker may take before it is killed."""
 CRASH_SECONDS = 5.0
-"""A worker that dies younger than this has crashed at its start; the next one waits, longer each time."""
+"""A worker that dies younger than this, before any run, has crashed at its start; the next one waits, ever longer."""
 FORK_SECONDS = 1.0
 """How long the parent waits when the system lets it have no more processes."""
 RECYCLED = 3
@@ -169,7 +169,8 @@ class Pool:
         if code in (0, RECYCLED) and not remains:
             self._crash_count = 0
         else:
-            is_crash = time.monotonic() - child.started_seconds < CRASH_SECONDS and not remains
+            is_young = time.monotonic() - child.started_seconds < CRASH_SECONDS
+            is_crash = is_young and not remains and not child.board.begun_count
             self._crash_count = self._crash_count + 1 if is_crash else 0
             if is_crash:
                 delay = min(0.5 * 2**self._crash_count, 30.0)

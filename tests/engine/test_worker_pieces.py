@@ -13,6 +13,8 @@ from jobs.runs import Run
 from jobs.worker.averages import FIRST_BATCH, Averages
 from jobs.worker.board import Board
 from jobs.worker.desk import Begun, Desk
+from jobs.worker.options import WorkerOptions
+from jobs.worker.pool import Child, Pool
 from tests.factories import ADD
 
 pytestmark = pytest.mark.fast
@@ -63,6 +65,17 @@ def test_a_run_stands_on_the_board_until_it_is_settled(board: Board) -> None:
 def test_a_run_without_a_limit_has_no_deadline(board: Board) -> None:
     board.begin(uuid4(), limit_seconds=0, grace_seconds=5)
     assert next(board.entries()).deadline_seconds == 0.0
+
+
+@pytest.mark.parametrize(("has_begun", "is_made_to_wait"), [(False, True), (True, False)])
+def test_only_a_worker_that_dies_before_any_run_keeps_its_successor_waiting(
+    board: Board, has_begun: bool, is_made_to_wait: bool
+) -> None:
+    pool = Pool(WorkerOptions())
+    if has_begun:
+        board.remove(board.begin(job_id := uuid4(), 0, 0), job_id)
+    pool._take_leave(Child("w", 0, board), -9)
+    assert (pool._spawn_not_before > time.monotonic()) == is_made_to_wait
 
 
 def test_a_cancel_mark_is_for_one_run_only(board: Board) -> None:
