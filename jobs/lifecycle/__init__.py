@@ -15,11 +15,12 @@ from jobs.lifecycle.publishing import (
 )
 from jobs.lifecycle.release import Remains, leave, lose_worker, release, republish
 from jobs.lifecycle.settle import drop_connection, is_ledger_away, settle
-from jobs.lifecycle.workers import cancel_requests, claims_of, enrol, heartbeat, record_progress
+from jobs.lifecycle.workers import announce_stop, cancel_requests, claims_of, enrol, heartbeat, record_progress
 
 __all__ = [
     "Remains",
     "announce_again",
+    "announce_stop",
     "cancel_requests",
     "claim",
     "claim_stale",

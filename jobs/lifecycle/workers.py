@@ -20,6 +20,12 @@ def enrol(worker: Worker) -> None:
     events.emit(events.WorkersChanged((worker.id,), WorkerState.ACTIVE))
 
 
+def announce_stop(worker_id: str) -> None:
+    """Say in a worker's row that it finishes what it runs and receives nothing more."""
+    if Worker.objects.filter(id=worker_id, state=WorkerState.ACTIVE).update(state=WorkerState.STOPPING):
+        events.emit(events.WorkersChanged((worker_id,), WorkerState.STOPPING))
+
+
 def heartbeat(beats: Sequence[tuple[str, str, int]]) -> set[str]:
     """Record signs of life, one statement for all: (worker id, runs as JSON, memory in bytes).
 

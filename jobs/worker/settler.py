@@ -48,6 +48,7 @@ class Settler:
         self.is_finished = False
         self.grace_ends_seconds: float | None = None
         """When running jobs are interrupted; None while the worker is not stopping."""
+        self._is_stop_announced = False
         self._interrupted: WeakSet[Begun] = WeakSet()
         self._ended_by_grace: WeakSet[Begun] = WeakSet()
         self._batch: list[Begun] = []
@@ -102,6 +103,9 @@ class Settler:
         hostages = self.desk.take_unstarted() if is_stopping else self.desk.take_hostages()
         if hostages:
             give_back(self.desk, hostages)
+        if is_stopping and not self._is_stop_announced:
+            lifecycle.announce_stop(self.worker_id)
+            self._is_stop_announced = True
         if self._is_time("progress", PROGRESS_SECONDS):
             self._flush_progress()
         if self.queues() and self._is_time("register", REGISTER_SECONDS):

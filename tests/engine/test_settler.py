@@ -8,11 +8,11 @@ import pytest
 
 from jobs import lifecycle
 from jobs.errors import Interrupted, TaskTimeout
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Worker
 from jobs.worker.board import Board
 from jobs.worker.desk import Begun, Desk
 from jobs.worker.settler import Settler
-from tests.factories import WORKER, claim, ended, fresh, make_job
+from tests.factories import WORKER, claim, ended, fresh, make_job, make_worker
 
 pytestmark = [pytest.mark.fast, pytest.mark.django_db]
 
@@ -114,3 +114,24 @@ def test_the_end_of_the_grace_interrupts_each_run_once(settler: Settler, begin: 
     assert struck == [Interrupted]
     assert issubclass(TaskTimeout, Exception)
     assert not issubclass(Interrupted, Exception)  # tasks do not swallow it
+
+
+def test_a_worker_that_stops_says_so_while_it_finishes(settler: Settler, begin: Callable[..., Begun]) -> None:
+    worker = make_worker()
+    begin()
+    settler._tick()
+    assert Worker.objects.get(id=worker.id).state == "active"
+    settler.grace_ends_seconds = time.monotonic() + 10
+    settler._tick()
+    assert Worker.objects.get(id=worker.id).state == "stopping"
+    lifecycle.leave(worker.id)
+    settler._tick()
+    assert Worker.objects.get(id=worker.id).state == "stopped"
+
+
+def test_a_worker_that_was_given_up_stays_lost_when_it_stops(settler: Settler) -> None:
+    worker = make_worker()
+    lifecycle.lose_worker(worker.id)
+    settler.grace_ends_seconds = time.monotonic() + 10
+    settler._tick()
+    assert Worker.objects.get(id=worker.id).state == "lost"
