@@ -16,7 +16,6 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TypeVar
 
 from tests.faults.proxy_link import Link, ReplyCut, Upstream, Weather
@@ -26,13 +25,13 @@ ANSWER_SECONDS = 10
 
 
 class Proxy:
-    """Listens on `port` of 127.0.0.1 and forwards to a unix socket's path, or to a host and its port.
+    """Listens on `port` of 127.0.0.1 and forwards to `upstream`: a unix socket's path, or a host and a port.
 
     `seed` decides what chance does.
     """
 
-    def __init__(self, address: str | Path, port: int = 0, seed: int = 0) -> None:
-        self.upstream: Upstream = (str(address), port) if port else address
+    def __init__(self, upstream: Upstream, seed: int = 0) -> None:
+        self.upstream = upstream
         self.port = 0
         self.accepted_count = 0
         self._weather = Weather(random.Random(seed))

@@ -249,5 +249,5 @@ def test_a_stopped_proxy_can_be_stopped_again(valkey: EmbeddedServer) -> None:
 
 
 def test_the_server_may_be_a_host_and_a_port(proxy: Proxy) -> None:
-    with Proxy("127.0.0.1", proxy.port) as before:
+    with Proxy(("127.0.0.1", proxy.port)) as before:
         _raw(before).close()
