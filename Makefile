@@ -3,16 +3,18 @@
 # PYTHON=…  the interpreter to use (3.11 or later); otherwise the first fit of python3, python3.13, 3.12, 3.11
 # PORT=…    the port of `make demo` (8000)
 # BENCH=…   options of `make bench`, see `make bench BENCH=--help`
+# SURVIVAL=…  options of `make survival`, see `make survival SURVIVAL=--help`
 
 SHELL = /bin/sh
 PORT ?= 8000
 PYTHON ?=
 BENCH ?=
+SURVIVAL ?=
 VENV_PYTHON = .venv/bin/python
 MANAGE = $(VENV_PYTHON) manage.py
 
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-runtime demo demo-once test lint bench acceptance
+.PHONY: help setup setup-runtime demo demo-once test lint bench survival acceptance
 # pip and the tests share one virtual environment.
 .NOTPARALLEL:
 
@@ -44,6 +46,9 @@ lint: setup ## check style, types, imports and migrations
 
 bench: setup-runtime ## measure throughput and latency beside other queues (BENCH="--peers queuehub rq")
 	@exec $(VENV_PYTHON) -m benchmarks.run $(BENCH)
+
+survival: setup-runtime ## count jobs after kill -9 and FLUSHALL beside other queues (SURVIVAL="--peers queuehub rq")
+	@exec $(VENV_PYTHON) -m benchmarks.survival.run $(SURVIVAL)
 
 acceptance: setup ## check the promises on the whole system, with faults
 	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m acceptance

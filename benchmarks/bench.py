@@ -40,6 +40,21 @@ def peers_python() -> Path:
     return python
 
 
+def environment(directory: Path, redis_url: str, database_url: str, secret_key: str) -> dict[str, str]:
+    """Return what every process of a system gets: its stores, and production settings for QueueHub."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("QUEUEHUB_")},
+        "PYTHONPATH": str(PROJECT),
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "QUEUEHUB_ENV": "production",
+        "QUEUEHUB_RUNTIME_DIR": str(directory),
+        "SECRET_KEY": secret_key,
+        "ALLOWED_HOSTS": "localhost",
+    }
+
+
 class Bench:
     """Private servers in `directory`, and the peers' processes on them."""
 
@@ -128,17 +143,7 @@ class Bench:
             "sqlite": f"sqlite:///{self.directory / 'queuehub.sqlite3'}",
             "redis": "",
         }[peer.store]
-        return {
-            **{key: value for key, value in os.environ.items() if not key.startswith("QUEUEHUB_")},
-            "PYTHONPATH": str(PROJECT),
-            "REDIS_URL": f"unix://{self.valkey.socket_path}",
-            "DATABASE_URL": database,
-            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-            "QUEUEHUB_ENV": "production",
-            "QUEUEHUB_RUNTIME_DIR": str(self.directory),
-            "SECRET_KEY": self._secret_key,
-            "ALLOWED_HOSTS": "localhost",
-        }
+        return environment(self.directory, f"unix://{self.valkey.socket_path}", database, self._secret_key)
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"

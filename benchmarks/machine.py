@@ -8,23 +8,24 @@ from pathlib import Path
 
 import django
 import psutil
+from redis import Redis
 
-from benchmarks.bench import PROJECT, Bench
-from benchmarks.servers import POSTGRESQL_OPTIONS
+from benchmarks.bench import PROJECT
+from benchmarks.servers import POSTGRESQL_OPTIONS, PostgreSQL
 
 
-def machine(bench: Bench) -> dict[str, str]:
+def machine(directory: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str, str]:
     """Return names and values to print above the table."""
     options = ", ".join(f"{name}={value}" for name, value in POSTGRESQL_OPTIONS.items() if value)
-    valkey = bench.redis.info("server")
+    valkey = redis.info("server")
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "system": f"{platform.system()} {platform.release()}, {_file_system(bench.directory)}",
+        "system": f"{platform.system()} {platform.release()}, {_file_system(directory)}",
         "python": platform.python_version(),
         "django": django.get_version(),
         "queuehub": _revision(),
-        "postgresql": f"{bench.postgresql.version()}; {options}",
+        "postgresql": f"{postgresql.version()}; {options}",
         "valkey": f"{valkey.get('valkey_version') or valkey['redis_version']}, without persistence",
         "sqlite": sqlite3.sqlite_version,
     }

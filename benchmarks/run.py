@@ -76,7 +76,7 @@ def _measure_all(directory: Path, peers: dict[str, Peer], options: argparse.Name
     bench = Bench(directory)
     failed_count = 0
     try:
-        results.value["machine"] = machine(bench)
+        results.value["machine"] = machine(directory, bench.postgresql, bench.redis)
         print(report.surroundings(results.value), flush=True)
         measurer = Measurer(bench, options.seconds, options.latency_seconds)
         for repeat, measure, name, peer in _steps(peers, options):

@@ -1,0 +1,1 @@
+"""One module per system; each is imported by its own system's interpreter only."""
