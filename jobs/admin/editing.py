@@ -29,6 +29,18 @@ class PrettyJSON(forms.JSONField):
 
     widget = forms.Textarea(attrs={"class": "vLargeTextField queuehub-json", "spellcheck": "false"})
 
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except (RecursionError, ValueError):  # nested by the thousand, or a number of more digits than Python reads
+            raise forms.ValidationError("Enter JSON that is less deep and has shorter numbers.") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except (RecursionError, ValueError):
+            return data
+
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, str) else pretty(value)
 
