@@ -12,7 +12,8 @@ import socket
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -57,6 +58,16 @@ class Child:
     started_seconds: float = field(default_factory=time.monotonic)
     overrun: UUID | None = None
     """The run for which it is being killed."""
+
+
+@contextmanager
+def _stop_held_back() -> Iterator[None]:
+    """Keep SIGTERM waiting until a forked worker is known here and has a handler of its own; else it were lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 class Pool:
@@ -117,9 +128,10 @@ class Pool:
             return
         if self.options.is_burst and not self._needs_successor:
             return
-        while len(self.children) < self.options.process_count:
+        while len(self.children) < self.options.process_count and self.stopped_seconds is None:
             try:
-                self.children.append(self._fork())
+                with _stop_held_back():
+                    self.children.append(self._fork())
             except OSError as error:  # no memory or no process to be had; the workers that live go on
                 self._spawn_not_before = time.monotonic() + FORK_SECONDS
                 logger.error("cannot start a worker: %s; next try in %.1f s", error, FORK_SECONDS)

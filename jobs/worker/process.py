@@ -61,6 +61,7 @@ class WorkerProcess:
         Returns True in the last case: a successor should go on.
         """
         signal.signal(signal.SIGTERM, lambda number, frame: self.stop(get_settings().shutdown_grace_seconds))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # a pool parent held them back
         self._enrol()
         slot = MainSlot(self.desk, self.averages, self._is_out_of_work)
         self._start("receive", self.receiver.run)

@@ -1,0 +1,12 @@
+"""The test settings with the tasks of these tests and short times; a queue of its own for what comes second."""
+
+from tests.settings import *  # noqa: F403
+
+QUEUEHUB = {
+    "TASK_MODULES": ["tests.acceptance.tasks", "tests.rq_holes.tasks"],
+    "PLAIN_RQ_FUNCTIONS": ["tests.rq_holes.plain.note"],
+    "HARD_TIMEOUT_GRACE_SECONDS": 0.5,
+    "HEARTBEAT_SECONDS": 0.5,
+    "LOST_AFTER_SECONDS": 2,
+    "REPUBLISH_AFTER_SECONDS": 1,
+}
