@@ -22,6 +22,9 @@ class Ledger:
 
     name = ""
     url = ""
+    key = ""
+    """The SQL of a job's key, its second argument."""
+
     port = 0
     """TCP port of the server; 0 if it is a file."""
 
@@ -41,6 +44,7 @@ class SQLiteLedger(Ledger):
     """One SQLite file, a copy of the template."""
 
     name = "sqlite"
+    key = "json_extract(args, '$[1]')"
 
     def __init__(self, template: Path, directory: Path) -> None:
         self.path = directory / "ledger.sqlite3"
@@ -62,6 +66,7 @@ class PostgreSQLLedger(Ledger):
     """One cluster on a TCP port, a copy of the template's data."""
 
     name = "postgresql"
+    key = "args->>1"
 
     def __init__(self, template: Path, directory: Path, **options: str) -> None:
         self.port = free_port()

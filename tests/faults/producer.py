@@ -1,9 +1,7 @@
 """The producer: an application that enqueues at a steady rate and keeps its own log of what was acknowledged.
 
-A key is `kind-producer-number`. The log says, for each key, `meant` before the try and afterwards `acknowledged`
-(the transaction was committed, and the line is on the disk), `undone` (it was rolled back on purpose) or
-`unknown` (an error came in place of the commit's answer: the job may exist or not). It goes on through every
-error, until SIGTERM or `--seconds`.
+A key is `kind-producer-number`; what the log says of it stands in `producer_log.py`. The producer goes on through
+every error, until SIGTERM or `--seconds`.
 """
 
 import argparse
@@ -22,12 +20,12 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 django.setup()
 
 from jobs.models import Job  # noqa: E402
+from tests.faults.producer_log import ACKNOWLEDGED, MEANT, UNDONE, UNKNOWN  # noqa: E402
 from tests.faults.tasks import LOAD  # noqa: E402
 from tests.journal import append_many  # noqa: E402
 
 logger = logging.getLogger("tests.faults.producer")
 
-MEANT, ACKNOWLEDGED, UNDONE, UNKNOWN = "meant", "acknowledged", "undone", "unknown"
 WORK_SECONDS = 0.002
 RARE = {"stumble": 0.03, "fail": 0.01, "effect": 0.02}
 """Shares of the kinds that are not plain work."""

@@ -5,4 +5,4 @@ Nothing is relaxed for speed: databases write through, and every duration is a d
 
 from queuehub.settings import *  # noqa: F403
 
-QUEUEHUB = {"TASK_MODULES": ["tests.faults.tasks"]}
+QUEUEHUB = {"TASK_MODULES": ["tests.faults.tasks", "tests.faults.bad_tasks"]}

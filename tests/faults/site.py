@@ -237,7 +237,7 @@ class Site:
         self.drain(seconds)
         for running in (*self.pools.values(), *self.schedulers.values()):
             running.stop(STOP_SECONDS)
-        records = evidence.read(self.log, self.journal, self.ledger.name, self.ledger.query)
+        records = evidence.read(self.log, self.journal, self.ledger)
         report = check(records, self._faults, ends=ends, detection_seconds=self.detection_seconds())
         self.notes = {**report.figures(), **self.notes}
         problems = report.problems()
