@@ -154,16 +154,17 @@ class Failpoint:
     seed: int | None = None
     once: str = ""
     passage_count: int = 0
-    chance: random.Random = field(init=False)
+    chance: Callable[[], float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
+        # without a seed the module's own generator, which a forked child seeds anew
+        self.chance = random.random if self.seed is None else random.Random(self.seed).random
 
     def is_due(self) -> bool:
         """Count one passage, and say whether it is one at which the point fires."""
         self.passage_count += 1
         counted = self.passage_count - self.after
-        if counted < 1 or counted % self.every or self.chance.random() >= self.probability:
+        if counted < 1 or counted % self.every or self.chance() >= self.probability:
             return False
         return not self.once or _is_created(self.once)
 

@@ -146,6 +146,24 @@ def test_a_bad_failpoint_keeps_a_process_from_starting() -> None:
     assert "there is no failpoint 'nowhere'" in ended.stderr
 
 
+def test_the_workers_of_a_pool_do_not_repeat_each_others_chance() -> None:
+    code = """
+import os
+from jobs.failpoints import Failpoints, read
+points, reader, writer = read("settle.committed=raise:probability=0.5"), *os.pipe()
+for _ in range(2):
+    if not os.fork():
+        os.write(writer, "".join(str(int(points[0].is_due())) for _ in range(64)).encode())
+        os._exit(0)
+    os.wait()
+draws = os.read(reader, 128)
+assert len(draws) == 128 and draws[:64] != draws[64:], draws
+"""
+    ended = _run("", code)
+
+    assert ended.returncode == 0, ended.stderr
+
+
 def _run(armed: str, code: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, VARIABLE: armed, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     return subprocess.run(
