@@ -78,7 +78,7 @@ class Settings:
     """Interval of a pool's heartbeat."""
 
     lost_after_seconds: float = 15
-    """Silence after which a worker on another host counts as lost; at least three heartbeats."""
+    """Silence after which a worker on another host counts as lost; at least three heartbeats, and at least 8 s."""
 
     shutdown_grace_seconds: float = 10
     """How long SIGTERM lets running jobs go on before they are interrupted."""
@@ -183,6 +183,8 @@ def problems_of(settings: Settings) -> list[str]:
         return problems
     if settings.lost_after_seconds < 3 * settings.heartbeat_seconds:
         problems.append("LOST_AFTER_SECONDS must be at least three times HEARTBEAT_SECONDS")
+    if settings.lost_after_seconds < MIN_LOST_AFTER_SECONDS:
+        problems.append(f"LOST_AFTER_SECONDS must be at least {MIN_LOST_AFTER_SECONDS}")
     if not 1 <= settings.prefetch_limit <= 1000:
         problems.append("PREFETCH_LIMIT must lie between 1 and 1000")
     if settings.window_messages < settings.prefetch_limit:
@@ -202,6 +204,9 @@ def _network_problems(networks: Any) -> list[str]:
             problems.append(f"METRICS_NETWORKS: {error}")
     return problems
 
+
+MIN_LOST_AFTER_SECONDS = 8
+"""Silence is judged every two seconds; a shorter watch than this would take each pause in between for its own sleep."""
 
 LISTS = {"task_modules", "plain_rq_functions", "metrics_networks"}
 ZERO_MEANS_OFF = {

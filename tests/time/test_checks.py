@@ -39,6 +39,7 @@ def test_the_projects_own_settings_are_sound() -> None:
         ({"MAX_ATTEMPTS": "five"}, "queuehub.E001"),
         ({"HEARTBEAT_SECONDS": -1}, "queuehub.E001"),
         ({"LOST_AFTER_SECONDS": 4}, "queuehub.E001"),
+        ({"LOST_AFTER_SECONDS": 7.9, "HEARTBEAT_SECONDS": 1}, "queuehub.E001"),
         ({"PREFETCH_LIMIT": 5000}, "queuehub.E001"),
         ({"SCHEDULES": ["x"]}, "queuehub.E002"),
         ({"TASK_MODULES": "shop.tasks"}, "queuehub.E002"),
