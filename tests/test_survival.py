@@ -104,7 +104,7 @@ def test_the_report_sums_the_repeats_and_shows_each_where_they_differ() -> None:
     runs = [trial("rq", 1, lost=3), trial("rq", 2, lost=4), {**trial("celery", 1), "error": "it did not start"}]
     value = {"plan": plan, "machine": {"processor": "slow"}, "peers": {"rq": setup}, "runs": runs}
     text = report.document({**value, "seed": 7, "took_seconds": 90})
-    assert "| RQ, defaults | 4 | 2 | 7 (3, 4) | 0 | 0 | 0 | 2 | - | - | 60 s | lost in mid-run: 2 |" in text
+    assert "| RQ, defaults | 2 | 4 | 2 | 7 (3, 4) | 0 | 0 | 0 | 2 | - | - | 1 | 60 s | lost in mid-run: 2 |" in text
     assert "| Celery, defaults | no trial succeeded |" in text
     assert "seeds: 7, 8" in text
 

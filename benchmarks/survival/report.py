@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import mean
 from typing import Any
 
 from benchmarks.survival.systems import BROKER, FLUSH, HOST, KILLS, SYSTEMS
 
 COUNTS = {
+    "faults": "faults",
     "acknowledged": "acknowledged",
     "finished": "finished",
     "lost": "lost",
@@ -52,7 +54,8 @@ they were taken. Speed is in [benchmarks.md](benchmarks.md), what QueueHub promi
   the system still holds it somewhere. *marked failed*: did not, and the system shows it as failed to an operator.
   *run twice*: two ends in the journal. *cut off*: begun by a worker that was killed before the end, whatever became of
   it. *p99*, *max*: seconds from the fault to the end of the jobs that were cut off, or that ended over 2 s after a job
-  acknowledged later, if they ended at all; the backlog at that time is in it.
+  acknowledged later, if they ended at all; the backlog at that time is in it. *waiting*: jobs that were acknowledged
+  and had not ended when a fault came, on average.
 - **Repeats** have different seeds. A cell is the sum, with the single trials in brackets where they differ.
 
 No system that keeps its jobs in Redis alone can survive FLUSHALL, or a broker that dies without having saved; with
@@ -105,7 +108,7 @@ def document(value: dict[str, Any]) -> str:
 
 
 def _head() -> list[str]:
-    names = ["", *COUNTS.values(), *TIMES.values(), "waited", "where the rest is"]
+    names = ["", *COUNTS.values(), *TIMES.values(), "waiting", "waited", "where the rest is"]
     return ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 2) + "|---|"]
 
 
@@ -117,10 +120,11 @@ def _rows(value: dict[str, Any], scenario: str) -> list[str]:
         if made:
             cells = [_count([run[field] for run in made]) for field in COUNTS]
             cells += [_seconds([run[field] for run in made]) for field in TIMES]
+            cells += [f"{mean(count for run in made for count in run['waiting_at_faults']):.0f}"]
             cells += [f"{system.quiet_seconds:g} s", _places(made)]
             lines.append(f"| {system.title} | " + " | ".join(cells) + " |")
         elif runs:
-            lines.append(f"| {system.title} | no trial succeeded" + " |" * (len(COUNTS) + len(TIMES) + 2))
+            lines.append(f"| {system.title} | no trial succeeded" + " |" * (len(COUNTS) + len(TIMES) + 3))
     return lines
 
 

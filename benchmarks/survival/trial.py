@@ -66,6 +66,7 @@ def attempt(bench: Bench, system: System, scenario: str, seed: int) -> dict[str,
     return {
         **figures,
         "refused": produced["refused"],
+        "enqueued_seconds": round(produced["seconds"], 1),
         "self_ended": host.self_ended_count,
         "silent_seconds": round(silent_seconds, 1),
         "told": {name: told[name] for name in ("configuration", "versions", "python")},
