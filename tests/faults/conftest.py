@@ -31,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fault-seconds", type=float, default=5.0, help="how long a fault goes on under load")
     group.addoption("--fault-seed", type=int, default=1, help="seed of loads, of faults and of --fault-sample")
     group.addoption("--fault-sample", type=int, default=0, help="run only so many fault tests, none of them slow")
+    group.addoption("--soak-seconds", type=float, default=20.0, help="how long the soak goes on")
+    group.addoption("--soak-jobs", type=int, default=1000, help="how many jobs the soak has to acknowledge at least")
     group.addoption("--fault-records", type=Path, help="directory of the records; tests that passed are left out")
 
 
@@ -38,10 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what has passed already, what the ledger cannot show, and all but a sample if so wished."""
     kept, left_out = [], []
     for item in items:
-        is_wanted = item.get_closest_marker("fault") is None or _is_wanted(config, item)
+        is_wanted = not _is_fault(item) or _is_wanted(config, item)
         (kept if is_wanted else left_out).append(item)
     if size := config.getoption("--fault-sample"):
-        quick = [item for item in kept if item.get_closest_marker("fault") and not item.get_closest_marker("slow")]
+        quick = [item for item in kept if _is_fault(item) and not item.get_closest_marker("slow")]
         picked = random.Random(config.getoption("--fault-seed")).sample(quick, min(size, len(quick)))
         left_out += [item for item in kept if item not in picked]
         kept = picked
@@ -49,9 +51,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
+def _is_fault(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("fault", "soak"))
+
+
 def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
     item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
-    if run_directory.ledger() == "sqlite" and item.get_closest_marker("on_sqlite") is None:
+    if run_directory.ledger() == "sqlite" and not any(item.get_closest_marker(name) for name in ("on_sqlite", "soak")):
         return False
     directory = config.getoption("--fault-records")
     return directory is None or not Records(directory).has_passed(run_directory.ledger(), item.name)
@@ -61,14 +67,14 @@ def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Keep a record of a fault test, whether it passed or not."""
     report: Any = yield
-    marker, directory = item.get_closest_marker("fault"), item.config.getoption("--fault-records")
+    directory = item.config.getoption("--fault-records")
     is_over = report.when == "call" or (report.when == "setup" and not report.passed)
-    if marker is not None and directory is not None and is_over:
+    if _is_fault(item) and directory is not None and is_over:
         sites = getattr(item, "funcargs", {}).get("make_site")
         Records(directory).write(
             run_directory.ledger(),
             item.name,
-            lines=list(marker.args),
+            lines=[line for marker in item.iter_markers("fault") for line in marker.args],
             outcome=report.outcome,
             message="" if report.passed else str(call.excinfo.value if call.excinfo else report.longrepr)[:2000],
             seconds=round(report.duration, 1),

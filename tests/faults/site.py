@@ -23,7 +23,7 @@ import psutil
 
 from tests.faults import evidence
 from tests.faults.broker import Broker
-from tests.faults.checker import Report, check
+from tests.faults.checker import Evidence, Report, check
 from tests.faults.ledgers import Ledger
 from tests.faults.proxy import Proxy
 from tests.journal import Journal
@@ -31,6 +31,9 @@ from tests.support import Processes, Running, eventually
 
 RATE = 400
 """Jobs per second of the load, of all producers together."""
+
+BATCHES = {"postgresql": 8, "sqlite": 20}
+"""Jobs per transaction; SQLite has one writer at a time, and each of its commits waits for the disk."""
 
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 5.0
 """Undisturbed load before the fault, and after it at the least."""
@@ -58,7 +61,6 @@ class Site:
         self._makers: dict[str, Callable[[], Running]] = {}
         self._faults: list[tuple[float, float]] = []
         self._killed: list[tuple[int, float]] = []
-
         self.ledger_proxy: Proxy | None = None
         self.broker_proxy: Proxy | None = None
 
@@ -111,7 +113,10 @@ class Site:
     def produce(self, rate: float, *options: str, **env: str) -> Running:
         """Run a producer at `rate` jobs per second."""
         number = len(self.producers)
-        words = ("--rate", str(rate), "--name", f"p{number}", "--seed", str(self.seed + number), *options)
+        words = (
+            "--rate", str(rate), "--name", f"p{number}", "--seed", str(self.seed + number),
+            "--batch", str(BATCHES[self.ledger.name]), *options,
+        )  # fmt: skip
         running = self.processes.start(
             sys.executable, "-m", "tests.faults.producer", self.log.path, self.journal.path, *words, env=env
         )
@@ -239,7 +244,12 @@ class Site:
             running.stop(STOP_SECONDS)
         records = evidence.read(self.log, self.journal, self.ledger)
         report = check(records, self._faults, ends=ends, detection_seconds=self.detection_seconds())
-        self.notes = {**report.figures(), **self.notes}
+        self.notes = {**report.figures(), "kills": len(self._killed), **self._rates(records), **self.notes}
         problems = report.problems()
         assert not problems, "\n".join(problems)
         return report
+
+    def _rates(self, records: Evidence) -> dict[str, float]:
+        times = records.acknowledged.values()
+        seconds = max(times, default=0.0) - min(times, default=0.0)
+        return {"acknowledged_per_second": round(len(times) / seconds, 1)} if seconds else {}
