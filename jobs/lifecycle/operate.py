@@ -224,6 +224,7 @@ def _operate(
     change: Callable[[Job], dict[str, Any]],
 ) -> Report:
     ids = list(jobs.values_list("id", flat=True)) if isinstance(jobs, QuerySet) else [UUID(str(job)) for job in jobs]
+    ids = list(dict.fromkeys(ids))  # one that is named twice is changed, counted and audited once
     report = Report()
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]

@@ -27,7 +27,7 @@ UNRECORDED = "the end of its run could not be recorded"
 
 
 def settle(runs: Sequence[Run], *, pid: int = 0) -> dict[UUID, str]:
-    """Record ended runs and move their jobs on; return the new state of those whose claim still held.
+    """Record ended runs and move their jobs on; return the state of the jobs of which the ledger has just this run.
 
     A run whose claim is gone changes nothing: somebody got there first. Data that cannot be stored is settled job by
     job, so that one bad row does not harm its batch: as an error, and if that cannot be stored either, as a dead letter
@@ -101,8 +101,9 @@ def _settle_whole(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -> d
 def _settle_in_steps(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -> dict[UUID, str]:
     with ledger_transaction() as statements:
         states = statements.move(runs_as_columns(runs, endings, {}, pid))
+        recorded = _already_mine([run for run in runs if run.job_id not in states])
         if not states:
-            return _already_mine(runs)
+            return recorded
         reach("settle.moved")
         mine = [(run, ending) for run, ending in zip(runs, endings, strict=True) if run.job_id in states]
         runs, endings = [run for run, _ in mine], [ending for _, ending in mine]
@@ -111,7 +112,7 @@ def _settle_in_steps(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -
         statements.count(statistics_as_columns(runs, states))
         reach("settle.counted")
         _announce(runs, states)
-    return states
+    return recorded | states
 
 
 def _judge(run: Run) -> Ending:
@@ -136,14 +137,14 @@ def _is_poison(run: Run) -> bool:
 
 def _already_mine(runs: Sequence[Run]) -> dict[UUID, str]:
     """Tell which runs had been recorded by an earlier try whose reply was lost."""
-    mine = []
-    ends = {run.job_id: (run.claim, str(run.outcome)) for run in runs}
-    for job_id, claim, outcome in Attempt.objects.filter(
-        job_id__in=list(ends), claim__in={claim for claim, _ in ends.values()}
-    ).values_list("job_id", "claim", "outcome"):
-        # the same claim with another end was written by whoever gave this worker up: that run is not mine any more
-        if ends[job_id] == (claim, outcome):
-            mine.append(job_id)
+    if not runs:
+        return {}
+    # the same claim with another end was written by whoever gave this worker up: that run is not mine any more
+    ends = {(run.job_id, run.claim, str(run.outcome)) for run in runs}
+    known = Attempt.objects.filter(
+        job_id__in={job_id for job_id, _, _ in ends}, claim__in={claim for _, claim, _ in ends}
+    )
+    mine = [row[0] for row in known.values_list("job_id", "claim", "outcome") if row in ends]
     return dict(Job.objects.filter(id__in=mine).values_list("id", "state"))
 
 

@@ -1,0 +1,141 @@
+"""The whole machine: what people, the dispatcher and time do to jobs, on top of enqueues and workers."""
+
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, multiple, rule
+
+from jobs import dispatcher, lifecycle, reconciler, statistics
+from jobs.errors import InvalidJob, TransportUnavailable
+from jobs.lifecycle import operate
+from jobs.lifecycle.due import expire, promote_due
+from jobs.lifecycle.operate import Report
+from jobs.lifecycle.retention import delete_old
+from jobs.transports import Message
+from tests.properties import clock
+from tests.properties.enqueue_rules import QUEUES, timedelta
+from tests.properties.worker_rules import WorkerRules
+
+ACTOR = "the test"
+chosen_jobs = st.lists(WorkerRules.jobs, min_size=1, max_size=4)  # one may be named twice
+queues = st.sampled_from(QUEUES)
+
+
+class LifeRules(WorkerRules):
+    """All rules."""
+
+    refs: Bundle[tuple[UUID, int]] = Bundle("refs")
+
+    # -- people --------------------------------------------------------------------------------------------------
+
+    @rule(ids=chosen_jobs)
+    def cancel(self, ids: list[UUID]) -> None:
+        self._changed(ids, operate.cancel(ids, actor=ACTOR), self.model.cancel(ids))
+
+    @rule(ids=chosen_jobs)
+    def discard(self, ids: list[UUID]) -> None:
+        self._changed(ids, operate.discard(ids, actor=ACTOR), self.model.discard(ids))
+
+    @rule(ids=chosen_jobs, minutes=st.sampled_from([None, None, 10]), number=st.sampled_from([None, None, 1, 2]))
+    def revive(self, ids: list[UUID], minutes: int | None, number: int | None) -> None:
+        report = operate.revive(
+            ids,
+            actor=ACTOR,
+            args=None if number is None else [number],
+            run_after=None if minutes is None else timezone.now() + timedelta(minutes=minutes),
+        )
+        self._changed(ids, report, self.model.revive(ids, minutes, number))
+
+    def _changed(self, ids: list[UUID], report: Report, expected: list[UUID]) -> None:
+        assert report.changed == expected
+        assert set(report.skipped) == set(ids) - set(expected)
+
+    @rule(ids=chosen_jobs)
+    def edit_badly(self, ids: list[UUID]) -> None:
+        is_refused = any(
+            job.state in {"dead", "cancelled"} and self.model.holder(job.key) is None
+            for job in self.model.pick(lambda _: True, ids)
+        )
+        with self.nothing_changes():
+            if is_refused:
+                with pytest.raises(InvalidJob):
+                    operate.revive(ids, actor=ACTOR, args=["too", "many"])
+            else:
+                assert operate.revive(ids, actor=ACTOR, args=["too", "many"]).changed == []
+
+    @rule(queue=queues, is_paused=st.booleans())
+    def pause_or_resume(self, queue: str, is_paused: bool) -> None:
+        verb = operate.pause_queue if is_paused else operate.resume_queue
+        assert verb(queue, actor=ACTOR) == self.model.pause(queue, is_paused)
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    @rule(target=refs, queue=queues, limit=st.integers(1, 3), minimum_priority=st.sampled_from([-100, 0]))
+    def take_unpublished(self, queue: str, limit: int, minimum_priority: int) -> object:
+        refs = lifecycle.take_unpublished(queue, limit, minimum_priority)
+        expected = self.model.publish(self.model.unpublished(queue, minimum_priority)[:limit])
+        assert [ref[:2] for ref in refs] == expected
+        dispatcher.send(refs)
+        return multiple(*expected)
+
+    @rule(refs=st.lists(refs, max_size=4))
+    def unpublish(self, refs: list[tuple[UUID, int]]) -> None:
+        wanted = set(refs)
+        assert lifecycle.unpublish(refs) == self.model.unpublish(lambda job: (job.id, job.publish_seq) in wanted)
+
+    @rule(ids=chosen_jobs)
+    def announce_again(self, ids: list[UUID]) -> None:
+        assert lifecycle.announce_again(ids) == self.model.unpublish(lambda job: job.id in ids)
+
+    @rule()
+    def top_up(self) -> None:
+        waiting = [job for queue in QUEUES if queue not in self.model.paused for job in self.model.unpublished(queue)]
+        assert dispatcher.top_up() == len(self.model.publish(waiting))
+
+    @rule()
+    def top_up_an_absent_transport(self) -> None:
+        self.transport.is_down = True
+        with self.nothing_changes():
+            try:
+                assert dispatcher.top_up() == 0
+            except TransportUnavailable:
+                pass
+        self.transport.is_down = False
+
+    @rule(is_flushed=st.booleans())
+    def repair_messages(self, is_flushed: bool) -> None:
+        if is_flushed:
+            self.transport.lose_all()
+        listed = {queue: self.transport.list_ids(queue) for queue in QUEUES}
+        lost = self.model.unpublish(
+            lambda job: job.published is not None
+            and job.published < self.model.now
+            and Message(job.id, job.publish_seq, job.queue).id not in listed[job.queue]
+        )
+        assert reconciler.repair_messages() == lost
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    @rule(minutes=st.sampled_from([1, 2, 30]))
+    def let_time_pass(self, minutes: int) -> None:
+        self.model.now += minutes
+        clock.let_pass(minutes)
+
+    @rule()
+    def promote(self) -> None:
+        assert promote_due() == self.model.promote()
+
+    @rule()
+    def expire(self) -> None:
+        assert expire() == self.model.expire()
+
+    @rule(days=st.sampled_from([0, 8, 31]))
+    def delete_old(self, days: int) -> None:
+        self.let_time_pass(days * 24 * 60)
+        assert delete_old() == self.model.forget_old()
+
+    @rule()
+    def fold_statistics(self) -> None:
+        statistics.fold()

@@ -1,0 +1,23 @@
+"""Random lives of many jobs: whatever the order of verbs, the ledger is what the model says, and its laws hold."""
+
+from functools import partial
+
+import hypothesis
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from jobs.events import Change
+from jobs.transports.memory import MemoryTransport
+from tests.properties.life_rules import LifeRules
+
+EXAMPLES, STEPS = 20, 30
+
+
+@pytest.mark.timeout(3600)  # a failure takes minutes to shrink
+def test_any_order_of_verbs_leaves_the_ledger_as_the_model_says(
+    ledger: None, transport: MemoryTransport, heard: list[Change], is_deep: bool
+) -> None:
+    settings = hypothesis.settings(suppress_health_check=list(hypothesis.HealthCheck))
+    if not is_deep:
+        settings = hypothesis.settings(settings, max_examples=EXAMPLES, stateful_step_count=STEPS)
+    run_state_machine_as_test(partial(LifeRules, transport, heard), settings=settings)  # type: ignore[no-untyped-call]
