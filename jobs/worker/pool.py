@@ -177,7 +177,7 @@ class Pool:
 
     def _take_leave(self, child: Child, code: int) -> None:
         remains = self._remains(child)
-        self._needs_successor = code != 0
+        self._needs_successor = code != 0 or bool(remains)  # a task may end its process with 0
         if code in (0, RECYCLED) and not remains:
             self._crash_count = 0
         else:

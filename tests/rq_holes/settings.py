@@ -7,6 +7,5 @@ QUEUEHUB = {
     "PLAIN_RQ_FUNCTIONS": ["tests.rq_holes.plain.note"],
     "HARD_TIMEOUT_GRACE_SECONDS": 0.5,
     "HEARTBEAT_SECONDS": 0.5,
-    "LOST_AFTER_SECONDS": 2,
     "REPUBLISH_AFTER_SECONDS": 1,
 }
