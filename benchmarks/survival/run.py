@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scenarios", nargs="*", default=list(SCENARIOS), choices=SCENARIOS, metavar="SCENARIO")
     parser.add_argument("--repeats", type=int, default=2, help="trials of each, with different seeds (2)")
     parser.add_argument("--seed", type=int, default=None, help="seed of the first repeat (printed; by chance)")
-    parser.add_argument("--jobs", type=int, default=1500, help="jobs of a trial (1500)")
+    parser.add_argument("--jobs", type=int, default=800, help="jobs of a trial (800)")
     parser.add_argument("--rate", type=float, default=200, help="jobs enqueued per second (200)")
     parser.add_argument("--milliseconds", type=float, default=20, help="how long a job sleeps (20)")
     parser.add_argument("--at-once", type=int, default=8, help="trials beside each other (8)")
