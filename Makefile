@@ -3,18 +3,25 @@
 # PYTHON=…  the interpreter to use (3.11 or later); otherwise the first fit of python3, python3.13, 3.12, 3.11
 # PORT=…    the port of `make demo` (8000)
 # BENCH=…   options of `make bench`, see `make bench BENCH=--help`
+# FAULTS=…   options of `make faults`, see `make faults FAULTS=--help`
+# SEED=…     seed of the faults of `make test` and `make soak`; otherwise the day of the year
 # SURVIVAL=…  options of `make survival`, see `make survival SURVIVAL=--help`
 
 SHELL = /bin/sh
 PORT ?= 8000
 PYTHON ?=
 BENCH ?=
+FAULTS ?=
+SEED ?= $(shell date +%j)
+SOAK_SECONDS ?= 600
+SOAK_JOBS ?= 100000
+ORDINARY = not acceptance and not fault and not soak
 SURVIVAL ?=
 VENV_PYTHON = .venv/bin/python
 MANAGE = $(VENV_PYTHON) manage.py
 
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-runtime demo demo-once test lint bench survival acceptance
+.PHONY: help setup setup-runtime demo demo-once test lint bench survival faults soak acceptance
 # pip and the tests share one virtual environment.
 .NOTPARALLEL:
 
@@ -35,8 +42,11 @@ demo-once: setup-runtime ## run the same workload without a terminal until nothi
 	@exec $(MANAGE) demo --once
 
 test: setup ## run the tests on SQLite, then the tests with a database on PostgreSQL
-	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "not acceptance"
-	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "not acceptance" --database-only
+	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "$(ORDINARY)"
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "$(ORDINARY)" --database-only
+	@echo "faults picked by SEED=$(SEED)"
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 2 tests/faults -m "fault or soak" \
+		--fault-sample 4 --fault-seed $(SEED)
 
 lint: setup ## check style, types, imports and migrations
 	$(VENV_PYTHON) -m ruff check .
@@ -49,6 +59,15 @@ bench: setup-runtime ## measure throughput and latency beside other queues (BENC
 
 survival: setup-runtime ## count jobs after kill -9 and FLUSHALL beside other queues (SURVIVAL="--peers queuehub rq")
 	@exec $(VENV_PYTHON) -m benchmarks.survival.run $(SURVIVAL)
+
+faults: setup ## do all harm of the catalogue, up to two hours; goes on where it was cut off (FAULTS="--fresh -k flush")
+	@exec $(VENV_PYTHON) -m tests.faults.run $(FAULTS)
+
+soak: setup ## ten minutes of random faults under load (SEED=…, SOAK_SECONDS=600, SOAK_JOBS=100000)
+	@echo "SEED=$(SEED)"
+	@QUEUEHUB_TEST_LEDGER=postgresql exec $(VENV_PYTHON) -m pytest tests/faults -m soak -rA --show-capture=no \
+		--fault-seed $(SEED) --soak-seconds $(SOAK_SECONDS) --soak-jobs $(SOAK_JOBS) --fault-records var/soak
+	@cat var/soak/postgresql/*.json
 
 acceptance: setup ## check the promises on the whole system, with faults
 	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m acceptance

@@ -43,10 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_wanted = not _is_fault(item) or _is_wanted(config, item)
         (kept if is_wanted else left_out).append(item)
     if size := config.getoption("--fault-sample"):
-        quick = [item for item in kept if _is_fault(item) and not item.get_closest_marker("slow")]
+        faults = [item for item in kept if item.get_closest_marker("fault")]
+        quick = [item for item in faults if not item.get_closest_marker("slow")]
         picked = random.Random(config.getoption("--fault-seed")).sample(quick, min(size, len(quick)))
-        left_out += [item for item in kept if item not in picked]
-        kept = picked
+        left_out += [item for item in faults if item not in picked]
+        kept = [item for item in kept if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 
@@ -60,7 +61,8 @@ def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
     if run_directory.ledger() == "sqlite" and not any(item.get_closest_marker(name) for name in ("on_sqlite", "soak")):
         return False
     directory = config.getoption("--fault-records")
-    return directory is None or not Records(directory).has_passed(run_directory.ledger(), item.name)
+    is_repeated = directory is None or item.get_closest_marker("soak") is not None
+    return is_repeated or not Records(directory).has_passed(run_directory.ledger(), item.name)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -233,8 +233,14 @@ class Site:
             eventually(is_drained, seconds)
         self.notes["drain_seconds"] = round(time.monotonic() - begun, 1)
 
-    def check(self, *, ends: dict[str, frozenset[str]] | None = None, seconds: float = DRAIN_SECONDS) -> Report:
-        """Let the load recover, drain, stop everything, and compare the records.
+    def check(
+        self,
+        *,
+        ends: dict[str, frozenset[str]] | None = None,
+        seconds: float = DRAIN_SECONDS,
+        has_limits: bool = True,
+    ) -> Report:
+        """Let the load recover, drain within `seconds`, stop everything, and compare the records; see `checker.check`.
 
         Raises: AssertionError with every promise that was broken.
         """
@@ -245,7 +251,7 @@ class Site:
         records = evidence.read(self.log, self.journal, self.ledger)
         report = check(records, self._faults, ends=ends, detection_seconds=self.detection_seconds())
         self.notes = {**report.figures(), "kills": len(self._killed), **self._rates(records), **self.notes}
-        problems = report.problems()
+        problems = report.problems(has_limits=has_limits)
         assert not problems, "\n".join(problems)
         return report
 

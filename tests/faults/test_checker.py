@@ -146,6 +146,7 @@ def test_a_slow_start_and_a_slow_recovery_are_problems() -> None:
     assert "dispatch_p99_seconds is 3.00" in problems_of(replace(GOOD, began=slow))
     assert "recovery_seconds" in "".join(check(replace(GOOD, began=slow), [(10.0, 20.0)]).problems())
     assert "detection_seconds" in "".join(check(GOOD, detection_seconds=31.0).problems())
+    assert not check(GOOD, detection_seconds=31.0).problems(has_limits=False)
 
 
 def test_a_percentile_is_a_value_that_occurred() -> None:

@@ -26,6 +26,6 @@ def test_nothing_is_lost_accepted_twice_or_unexpected_under_random_faults(
             harm(site)
             struck[harm.__name__] += 1
     site.notes["faults"] = dict(struck)
-    report = site.check(ends={"poison": frozenset({"dead"})}, seconds=240)
+    report = site.check(ends={"poison": frozenset({"dead"})}, seconds=240, has_limits=False)
     assert report.acknowledged >= pytestconfig.getoption("--soak-jobs")
     eventually(lambda: site.ledger.query("SELECT count(*) FROM jobs_worker WHERE state = 'active'") == [(0,)])
