@@ -64,6 +64,7 @@ class MemoryTransport(Transport):
 
     def queue_names(self) -> set[str]:
         with self._arrival:
+            self._check()
             return set(self._queues)
 
     def list_ids(self, queue: str) -> set[str]:

@@ -103,11 +103,23 @@ class Receiver:
             return
         names = set(self.options.queues)
         if not names:
-            names = {task.queue_name for task in registry} | set(lifecycle.waiting_queues())
-            if self._is_transport_up:
-                names |= get_transport().queue_names()
+            names = {task.queue_name for task in registry} | set(lifecycle.waiting_queues()) | self._transport_queues()
         self._queues = sorted(names - lifecycle.paused_queues(), key=self._order)
         self._refreshed_seconds = time.monotonic()
+
+    def _transport_queues(self) -> set[str]:
+        """Return the queues that the transport knows; none while it is away, so that the ledger's are served."""
+        if self._is_transport_up:
+            try:
+                return get_transport().queue_names()
+            except TransportUnavailable as error:
+                self._miss_transport(error)
+        return set()
+
+    def _miss_transport(self, error: TransportUnavailable) -> None:
+        if self._is_transport_up:
+            logger.warning("the transport is away, asking the ledger instead: %s", error)
+        self._is_transport_up = False
 
     def _order(self, name: str) -> tuple[int, str]:
         named = self.options.queues
@@ -123,9 +135,7 @@ class Receiver:
                 self._queues = self._queues[1:] + self._queues[:1]
             deliveries = get_transport().receive(self._queues, room, self._wait_seconds)
         except TransportUnavailable as error:
-            if self._is_transport_up:
-                logger.warning("the transport is away, asking the ledger instead: %s", error)
-            self._is_transport_up = False
+            self._miss_transport(error)
             self._asked_seconds = 0.0
             time.sleep(0.1)
             return []

@@ -93,10 +93,13 @@ def test_a_message_that_was_lost_is_found_after_a_moment(make: Make, transport: 
     assert on_desk(receiver) == [job.id]
 
 
-def test_without_its_transport_a_worker_goes_on(make: Make, transport: MemoryTransport) -> None:
+@pytest.mark.parametrize("queues", [("default",), ()], ids=["named queues", "all queues"])
+def test_without_its_transport_a_worker_goes_on(
+    make: Make, transport: MemoryTransport, queues: tuple[str, ...]
+) -> None:
     job = make_job(priority=-1)
     transport.is_down = True
-    receiver = make(queues=("default",))
+    receiver = make(queues=queues)
     receiver.step()
     assert on_desk(receiver) == [job.id]
 
