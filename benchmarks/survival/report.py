@@ -57,12 +57,28 @@ they were taken. Speed is in [benchmarks.md](benchmarks.md), what QueueHub promi
   acknowledged later, if they ended at all; the backlog at that time is in it. *waiting*: jobs that were acknowledged
   and had not ended when a fault came, on average.
 - **Repeats** have different seeds. A cell is the sum, with the single trials in brackets where they differ.
+"""
 
-No system that keeps its jobs in Redis alone can survive FLUSHALL, or a broker that dies without having saved; with
-`appendonly yes` the second costs what was written in the last second (`appendfsync everysec`, the default), the first
-still everything. QueueHub's messages are hints, and its jobs are rows. Running twice is what at-least-once means:
-QueueHub settles ended runs in batches, 10 ms and a commit after they end, so a kill may find a few that have ended and
-are not recorded.
+REASONS = """\
+## Why
+
+- **FLUSHALL** takes every job that is kept in Redis alone, and so does a broker that dies without having saved; with
+  `appendonly yes` the latter costs what was written in the last second (`appendfsync everysec`, the default).
+  QueueHub's messages are hints, and its jobs are rows.
+- **Run twice** is what at-least-once means. QueueHub settles ended runs in batches, 10 ms and a commit after they end,
+  so a kill may find a few that have ended and are not recorded; shorter jobs mean more of them. The others record each
+  run by itself, and the window is narrower.
+- **QueueHub's times** hold the backlog: what a dead worker had is queued again behind what waits in Redis already.
+- **Celery** takes a message off the queue by BRPOP and writes it down as *unacknowledged* afterwards: what is between
+  the two in a worker that dies is lost, in any configuration. By default a message is acknowledged before its job
+  begins: *lost in mid-run*. What a dead worker had prefetched stays *unacknowledged* until `visibility_timeout` has
+  passed.
+- **RQ** with one queue moves a job to an *intermediate queue* and to the *started registry*. The registry's entry of a
+  dead worker expires after 90 s; a maintenance each 10 minutes marks the job as failed, or runs it again if the job was
+  enqueued with `Retry`. With two queues it takes jobs by BLPOP: what a worker had taken and not begun is named only by
+  *its own record*, status queued, and nothing looks for it.
+- **Dramatiq** keeps messages *unacknowledged* until the worker's heartbeat is 60 s old and a maintenance happens, which
+  one command in a thousand triggers: idle workers may take minutes.
 """
 
 
@@ -89,7 +105,7 @@ def document(value: dict[str, Any]) -> str:
     plan = value["plan"]
     seeds = ", ".join(str(value["seed"] + number) for number in range(plan["repeats"]))
     loads = [run["load"] for run in value["runs"]]
-    parts = [PREFACE.format(**plan), "## Results\n", table(value), "## Configurations\n"]
+    parts = [PREFACE.format(**plan), "## Results\n", table(value), REASONS, "## Configurations\n"]
     parts += [_described(name, value["peers"][name]) for name in SYSTEMS if name in value["peers"]]
     parts += ["\n## Machine, versions and command\n"]
     parts += [f"- {name}: {text}" for name, text in value["machine"].items() if name != "sqlite"]
