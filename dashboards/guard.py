@@ -1,6 +1,6 @@
 """The middleware before everything that changes something: who is anonymous, or too fast, gets no further.
 
-It looks at changing requests to the admin and to these pages; other views of a project are not its business. Put it
+It looks at requests to the admin and to these pages; other views of a project are not its business. Put it
 after `AuthenticationMiddleware`.
 """
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
+from django.core.exceptions import BadRequest
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
@@ -29,21 +30,31 @@ LONGEST_NAME = 254
 
 
 class GuardMiddleware(MiddlewareMixin):
-    """Answers 401 to anonymous changing requests, 429 to too many of them and to too many log-ins."""
+    """Answers 401 to anonymous changing requests, 429 to too many of them and to too many log-ins, 400 to NUL."""
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        if request.method in SAFE_METHODS:
-            return None
-        if request.path in (reverse("admin:login"), resolve_url(settings.LOGIN_URL)):
-            return _log_in(request)
         match = request.resolver_match
-        if match is None or GUARDED_APPS.isdisjoint(match.app_names) or match.view_name in OPEN_TO_ANONYMOUS:
+        is_login = request.path in (reverse("admin:login"), resolve_url(settings.LOGIN_URL))
+        if not is_login and (match is None or GUARDED_APPS.isdisjoint(match.app_names)):
             return None
+        if _has_nul(request):
+            raise BadRequest("a NUL character")
+        if request.method in SAFE_METHODS or match.view_name in OPEN_TO_ANONYMOUS:
+            return None
+        if is_login:
+            return _log_in(request)
         if not request.user.is_authenticated:
             return render(request, "dashboards/401.html", status=401)
         limit = get_settings().posts_per_minute
         wait_seconds = limits.spend(POST, str(request.user.pk), limit=limit, seconds=60)
         return _too_many(request, wait_seconds, "changes") if wait_seconds else None
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    # no honest address or form has one, and PostgreSQL's texts cannot hold it
+    forms = [request.GET, request.POST] if request.method == "POST" else [request.GET]
+    values = (value for form in forms for values in form.lists() for value in (values[0], *values[1]))
+    return "\0" in request.path or any("\0" in value for value in values)
 
 
 def _log_in(request: HttpRequest) -> HttpResponse | None:
