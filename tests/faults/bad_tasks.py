@@ -89,3 +89,11 @@ def fork_and_die(path: str, key: str, seconds: int) -> None:
     if is_first:
         os.kill(os.getpid(), signal.SIGKILL)
     append(path, ENDED, key)
+
+
+@task(retry=SOON)
+def linger(path: str, key: str, seconds: float) -> None:
+    """Take a while, without the ledger."""
+    append(path, BEGAN, key)
+    time.sleep(seconds)
+    append(path, ENDED, key)

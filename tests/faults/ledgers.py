@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from tests.servers import PostgreSQL
 from tests.support import PROJECT, free_port
 
@@ -66,6 +68,7 @@ class PostgreSQLLedger(Ledger):
     """One cluster on a TCP port, a copy of the template's data."""
 
     name = "postgresql"
+    Error = psycopg.Error
     key = "args->>1"
 
     def __init__(self, template: Path, directory: Path, **options: str) -> None:
