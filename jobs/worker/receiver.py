@@ -204,8 +204,13 @@ class Receiver:
         """Claim rows that no message announces; in burst mode stop when nothing is due any more."""
         queues = self.options.queues or None
         wanted = [q for q in lifecycle.waiting_queues() if queues is None or q in queues]
-        runs = lifecycle.claim_waiting(wanted, room, worker=self.worker_id)
-        if not runs:
+        runs: list[Run] = []
+        if not self._is_transport_up:
+            # nobody can read these messages now, and among a steady flow of new rows their jobs would never have a turn
+            runs = lifecycle.claim_stale(queues, room, worker=self.worker_id)
+        if len(runs) < room:
+            runs += lifecycle.claim_waiting(wanted, room - len(runs), worker=self.worker_id)
+        if not runs and self._is_transport_up:
             runs = lifecycle.claim_stale(queues, room, worker=self.worker_id)
         if runs:
             self._put(runs)

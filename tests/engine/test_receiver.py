@@ -104,6 +104,20 @@ def test_without_its_transport_a_worker_goes_on(
     assert on_desk(receiver) == [job.id]
 
 
+def test_without_its_transport_a_worker_starves_no_job_whose_message_it_cannot_read(
+    make: Make, transport: MemoryTransport
+) -> None:
+    stuck = publish()
+    Job.objects.update(published_at=Now() - timedelta(seconds=3))
+    newer = [make_job(priority=-1) for _ in range(300)]  # more than a worker has room for
+    transport.is_down = True
+    receiver = make()
+    receiver.step()
+    found = on_desk(receiver)
+    assert stuck.id in found
+    assert set(found) & {job.id for job in newer}, "what waits in the ledger goes on as well"
+
+
 def test_named_queues_are_served_in_their_order(make: Make) -> None:
     jobs = {queue: publish(queue=queue) for queue in ("a", "b", "c")}
     receiver = make(queues=("c", "a"))
