@@ -1,0 +1,226 @@
+"""The least rights are enough for a whole life, over TLS and through a change of passwords, and no more than that."""
+
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.apps import apps
+from django.db import ConnectionHandler
+
+from jobs.errors import TransportUnavailable
+from jobs.transports.rq import RQTransport
+from queuehub.brokers import rq_queue
+from queuehub.databases import database
+from tests.security.least import life
+from tests.security.least.browsing import Visitor
+from tests.security.least.conftest import Start
+from tests.security.least.servers import Authority, Broker, Ledger
+from tests.support import PROJECT, Processes, eventually
+
+GRANTS = (PROJECT / "ops/postgresql/grants.sql").read_text()
+AUDIT = ("UPDATE jobs_auditentry SET actor = 'x'", "DELETE FROM jobs_auditentry", "TRUNCATE jobs_auditentry")
+FORBIDDEN_TO_ALL = (
+    *AUDIT,
+    "UPDATE jobs_job SET task = 'x'",
+    "UPDATE jobs_job SET created_at = now()",
+    "UPDATE jobs_attempt SET outcome = 'success'",
+    "TRUNCATE jobs_job",
+    "DROP TABLE jobs_job",
+    "CREATE TABLE mine ()",
+    "CREATE TEMP TABLE mine ()",
+    "ALTER TABLE jobs_auditentry DISABLE TRIGGER ALL",
+    "DROP TRIGGER jobs_auditentry_append_only ON jobs_auditentry",
+    "CREATE OR REPLACE FUNCTION jobs_auditentry_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "SET session_replication_role = replica",
+    "SET ROLE queuehub_owner",
+    "UPDATE auth_permission SET codename = 'x'",
+    "INSERT INTO django_migrations (app, name, applied) VALUES ('x', 'y', now())",
+    "COPY jobs_job TO PROGRAM 'cat'",
+    "SELECT pg_read_file('/etc/passwd')",
+)
+USERS = (
+    "SELECT password FROM auth_user",
+    "UPDATE auth_user SET is_superuser = true",
+    "SELECT session_data FROM django_session",
+    "INSERT INTO django_session VALUES ('x', 'y', now())",
+)
+FORBIDDEN = {
+    "web": (
+        "DELETE FROM jobs_job",
+        "UPDATE jobs_job SET claim = 1",
+        "UPDATE jobs_job SET result = '1'",
+        "INSERT INTO jobs_job (task, state, claim, claimed_at) VALUES ('x', 'running', 1, now())",
+        "INSERT INTO jobs_auditentry (id, actor, action, target) VALUES (1, 'x', 'y', 'z')",
+        "INSERT INTO jobs_attempt (job_id, number) VALUES (gen_random_uuid(), 1)",
+        "UPDATE jobs_worker SET state = 'lost'",
+        "UPDATE jobs_schedule SET task = 'x'",
+        "DELETE FROM jobs_queue",
+        "UPDATE jobs_schedulerlease SET holder = 'x'",
+    ),
+    "worker": (
+        *USERS,
+        "DELETE FROM jobs_job",
+        "UPDATE jobs_job SET args = '[]'",
+        "UPDATE jobs_queue SET paused_at = NULL",
+        "SELECT * FROM jobs_auditentry",
+        "INSERT INTO jobs_auditentry (actor, action, target) VALUES ('x', 'y', 'z')",
+        "SELECT * FROM jobs_schedule",
+        "SELECT counts FROM jobs_statistic",
+    ),
+    "scheduler": (
+        *USERS,
+        "UPDATE jobs_job SET args = '[]'",
+        "UPDATE jobs_job SET worker = 'x'",
+        "UPDATE jobs_queue SET paused_at = NULL",
+        "SELECT actor FROM jobs_auditentry",
+    ),
+    "reader": (
+        *USERS,
+        "SELECT args FROM jobs_job",
+        "SELECT result FROM jobs_job",
+        "SELECT traceback FROM jobs_attempt",
+        "SELECT * FROM jobs_auditentry",
+        "INSERT INTO jobs_job (task) VALUES ('x')",
+        "UPDATE jobs_job SET state = 'dead'",
+    ),
+}
+REDIS_FORBIDDEN_TO_ALL = (
+    "CONFIG GET *", "CONFIG SET save x", "FLUSHALL", "FLUSHDB", "EVAL return(1) 0", "SCRIPT FLUSH", "FUNCTION FLUSH",
+    "KEYS *", "SCAN 0", "DEBUG SLEEP 0", "SHUTDOWN NOSAVE", "MONITOR", "CLIENT LIST", "CLIENT KILL TYPE normal",
+    "ACL LIST", "ACL SETUSER x on", "REPLICAOF a 1", "MODULE LIST", "SAVE", "BGREWRITEAOF", "INFO", "SWAPDB 0 1",
+    "SELECT 1", "DUMP rq:queues", "RESTORE rq:job:1 0 x", "MIGRATE a 1 rq:queues 0 1", "SORT rq:queues",
+    "GET session:1", "SET session:1 x", "HSET session:1 a b", "HGETALL session:1", "LLEN celery", "DEL session:1",
+    "RENAME rq:queue:mail mine", "PUBLISH other x", "SUBSCRIBE other", "PSUBSCRIBE *",
+)  # fmt: skip
+REDIS_FORBIDDEN = {
+    "web": ("LPOP rq:queue:mail", "LRANGE rq:queue:mail 0 -1", "HGETALL rq:job:1", "SADD rq:workers x"),
+    "worker": ("SUBSCRIBE queuehub:events", "LRANGE rq:queue:mail 0 -1", "HSET rq:execution:1 a b"),
+    "scheduler": ("SUBSCRIBE queuehub:events", "LPOP rq:queue:mail", "SADD rq:workers x", "HGETALL rq:job:1"),
+    "reader": ("PUBLISH queuehub:events x", "RPUSH rq:queue:mail x", "DEL rq:queues", "HSET rq:job:1 a b"),
+}
+
+
+@pytest.mark.slow
+def test_a_whole_life_meets_no_refusal(
+    web: str, ledger: Ledger, broker: Broker, start: Start, processes: Processes, tmp_path: Path
+) -> None:
+    pool = start("worker", "manage.py", "jobs_worker", "--processes", "2")
+    first = start("scheduler", "manage.py", "jobs_scheduler")
+    application = start("web", "-m", "tests.security.least.application", str(tmp_path))
+    application.wait_for("enqueued in every way")
+    visitor = Visitor(web).log_in("root", "root")
+    ended = {"dead": 3, "cancelled": 2, "running": 1, "succeeded": 0}
+    eventually(lambda: {**life.states(ledger), "succeeded": 0} == ended, 40, "the jobs did not end")
+
+    life.look_at_everything(visitor)
+    assert "\nworker " in life.ask_rq(broker, processes)
+    life.use_every_verb(visitor, ledger)
+    life.manage_users(visitor, ledger)
+    life.lose_a_pool_and_all_messages(pool, application, ledger, broker, start)
+    assert start("reader", "manage.py", "rqstats").wait() == 0
+
+    assert first.stop() == 0
+    life.change_passwords("scheduler", ledger, broker)
+    life.let_time_pass(ledger)
+    second = start("scheduler", "manage.py", "jobs_scheduler", number=2)
+    eventually(lambda: set(life.states(ledger, "finished_at < now() - interval '1 day'")) == {"dead"}, 30)
+    gone = "SELECT count(*) FROM jobs_schedulerun WHERE fired_at < now() - interval '1 day'"
+    eventually(lambda: ledger.rows(gone) == [(0,)], 20)
+    assert second.stop() == 0
+    assert life.refusals(ledger, broker, processes.started) == []
+
+
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_postgresql_refuses_each_role_what_it_need_not_do(migrated: Ledger, part: str) -> None:
+    done = []
+    with psycopg.connect(migrated.url(part), autocommit=True) as connection:
+        for statement in (*FORBIDDEN_TO_ALL, *FORBIDDEN[part]):
+            try:
+                connection.execute(statement)
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+            done.append(statement)
+    assert done == []
+
+
+@pytest.mark.parametrize("part", REDIS_FORBIDDEN)
+def test_redis_refuses_each_user_what_it_need_not_do(broker: Broker, part: str) -> None:
+    done = []
+    with redis.Redis.from_url(broker.url(part)) as client:
+        for command in (*REDIS_FORBIDDEN_TO_ALL, *REDIS_FORBIDDEN[part]):
+            try:
+                client.execute_command(*command.split())
+            except redis.exceptions.NoPermissionError:
+                continue
+            except redis.ResponseError as error:
+                if "not allowed" in str(error):  # the server refuses DEBUG to everybody, without asking for rights
+                    continue
+            done.append(command)
+    assert done == []
+
+
+def test_redis_refuses_whoever_has_no_password(broker: Broker) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(broker.socket_path))
+        client.sendall(b"PING\r\n")
+        assert client.recv(100).startswith(b"-NOAUTH")
+
+
+def test_a_server_with_a_foreign_certificate_or_name_is_not_believed(
+    migrated: Ledger, broker: Broker, tmp_path: Path, settings: Any
+) -> None:
+    stranger = Authority(tmp_path / "stranger").create()
+    for server in ({"root": stranger.root}, {"host": "127.0.0.1"}):
+        settings.RQ_QUEUES = {"default": rq_queue(broker.url("web", **server))}
+        transport = RQTransport()
+        with pytest.raises(TransportUnavailable, match=r"certificate|CERTIFICATE"):
+            transport.ping()
+        transport.close()
+        databases = ConnectionHandler({"default": database(migrated.url("web", **server), pool_size=0)})
+        with pytest.raises(psycopg.OperationalError, match="certificate"):
+            databases["default"].connect()
+
+
+def test_postgresql_takes_nobody_without_tls(migrated: Ledger) -> None:
+    with pytest.raises(psycopg.OperationalError, match="no encryption"):
+        psycopg.connect(migrated.url("web").replace("verify-full", "disable"))
+
+
+def test_a_grant_by_mistake_opens_the_audit_log_to_nobody(migrated: Ledger) -> None:
+    migrated.rows("INSERT INTO jobs_auditentry (actor, action, target) VALUES ('ann', 'retry', 'job 1')")
+    ((count,),) = migrated.rows("SELECT count(*) FROM jobs_auditentry")
+    migrated.rows("GRANT ALL ON jobs_auditentry TO queuehub_web")
+    rewrite = "INSERT INTO jobs_auditentry SELECT * FROM jobs_auditentry ON CONFLICT (id) DO UPDATE SET actor = 'x'"
+    try:
+        with psycopg.connect(migrated.url("web"), autocommit=True) as connection:
+            connection.execute("SET queuehub.audit_retention = 'on'")
+            for statement in (*AUDIT, rewrite):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                    connection.execute(statement)
+    finally:
+        migrated.psql("-f", str(PROJECT / "ops/postgresql/grants.sql"), url=migrated.url("owner"))
+    assert migrated.rows("SELECT count(*) FROM jobs_auditentry WHERE actor <> 'x'") == [(count,)]
+
+
+def test_the_owner_deletes_old_audit_rows_only_on_purpose(migrated: Ledger) -> None:
+    migrated.rows("INSERT INTO jobs_auditentry (actor, action, target) VALUES ('ann', 'retry', 'job 1')")
+    with psycopg.connect(migrated.url("owner")) as connection:
+        for statement in AUDIT[:2]:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"), connection.transaction():
+                connection.execute(statement)
+        with connection.transaction():
+            connection.execute("SET LOCAL queuehub.audit_retention = 'on'")
+            assert connection.execute("DELETE FROM jobs_auditentry").rowcount >= 1
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+            connection.execute("DELETE FROM jobs_auditentry")
+
+
+@pytest.mark.fast
+def test_the_grants_speak_of_every_table() -> None:
+    models = [model for label in ("jobs", "dashboards") for model in apps.get_app_config(label).get_models()]
+    assert {model._meta.db_table for model in models} - set(re.findall(r"\w+", GRANTS)) == set()
