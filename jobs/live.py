@@ -5,6 +5,7 @@ quiet for a while instead of making every enqueue wait for a broker that is away
 """
 
 import json
+import os
 import time
 from collections import Counter
 from typing import Any
@@ -36,6 +37,7 @@ SPACING_SECONDS = 0.2
 more of them tell it nothing, and each costs an enqueue a round trip."""
 
 _quiet_until_seconds = 0.0
+_mute_pid = 0
 _last_seconds: dict[type, float] = {}
 
 
@@ -45,10 +47,18 @@ def listen() -> None:
         events.subscribe(kind, publish)
 
 
+def be_mute() -> None:
+    """Publish nothing from this very process; its children do."""
+    global _mute_pid
+    _mute_pid = os.getpid()
+
+
 def publish(event: object) -> None:
     """Put one event on the channel, if the transport has one."""
     global _quiet_until_seconds
     now = time.monotonic()
+    if _mute_pid == os.getpid():
+        return
     if now < _quiet_until_seconds or _is_too_soon(type(event), now):
         return
     transport = get_transport()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from jobs.errors import TransportUnavailable
 from jobs.failpoints import reach
@@ -19,7 +19,7 @@ from jobs.names import NAME
 from jobs.transports import rq_messages as form
 from jobs.transports import rq_plain, rq_registration
 from jobs.transports.base import Delivery, Message, Published, Transport
-from jobs.transports.rq_connections import Connections, configured_queues, is_wrong_type, speaking
+from jobs.transports.rq_connections import Connections, Server, configured_queues, is_wrong_type, speaking
 from jobs.transports.rq_lists import NoBatchPop, Popped, pop, pop_in_steps, set_aside
 from jobs.transports.rq_plain_run import PlainRun
 
@@ -43,7 +43,7 @@ class RQTransport(Transport):
         self._has_batch_pop = True
         self._worker_name = ""
 
-    def client(self, queue: str = "default") -> "Redis":
+    def client(self, queue: str = "default") -> Server:
         """Return the Redis client on which a queue stands."""
         return self._connections.of(queue)
 
@@ -51,17 +51,18 @@ class RQTransport(Transport):
         """Send a batch: one pipeline and round trip for each server."""
         failed: list[Message] = []
         depths: dict[str, int] = {}
-        problem: Exception | None = None
+        problem: TransportUnavailable | None = None
         for client, queues in self._by_server({message.queue: None for message in messages}):
             batch = [message for message in messages if message.queue in queues]
             try:
-                failed += self._publish(client, batch, depths, at_front)
+                with speaking(client):
+                    failed += self._publish(client, batch, depths, at_front)
                 reach("publish.sent")
-            except (RedisError, OSError) as error:
+            except TransportUnavailable as error:
                 failed += batch
                 problem = error
         if problem and len(failed) == len(messages):
-            raise TransportUnavailable(f"Redis: {type(problem).__name__}: {problem}") from problem
+            raise problem
         if failed:
             logger.warning("%d of %d messages not published: %s", len(failed), len(messages), problem or "refused")
         return Published(failed=tuple(failed), depths=depths)
@@ -111,7 +112,7 @@ class RQTransport(Transport):
             problem: TransportUnavailable | None = None
             for client, names in servers:
                 try:
-                    with speaking():
+                    with speaking(client):
                         deliveries = self._receive(client, names, limit, share)
                 except TransportUnavailable as error:
                     problem = error
@@ -164,14 +165,15 @@ class RQTransport(Transport):
         for delivery in acknowledged:
             if delivery.plain is None:
                 hashes[delivery.queue].append(form.hash_key(delivery.message_id))
-        with speaking():
-            for delivery in returned:
-                key = delivery.receipt
-                if isinstance(key, PlainRun):
+        for delivery in returned:
+            key = delivery.receipt
+            if isinstance(key, PlainRun):
+                with speaking(self.client(delivery.queue)):
                     key.hand_back()
-                    key = form.list_key(key.job.origin)
-                lists[delivery.queue, key].append(delivery.message_id)
-            for client, queues in self._by_server({*hashes, *(queue for queue, _ in lists)}):
+                key = form.list_key(key.job.origin)
+            lists[delivery.queue, key].append(delivery.message_id)
+        for client, queues in self._by_server({*hashes, *(queue for queue, _ in lists)}):
+            with speaking(client):
                 pipe = client.pipeline(transaction=False)
                 gone = [key for queue in queues for key in hashes[queue]]
                 if gone:
@@ -195,10 +197,10 @@ class RQTransport(Transport):
         ((high, low),) = self._ask(self.client(queue), [queue], "LRANGE", 0, -1)
         return {raw.decode() for raw in [*(high or []), *(low or [])] if form.job_id_of(raw)}
 
-    def _ask(self, client: "Redis", queues: Sequence[str], command: str, *arguments: int) -> list[tuple[Any, Any]]:
+    def _ask(self, client: Server, queues: Sequence[str], command: str, *arguments: int) -> list[tuple[Any, Any]]:
         """Send a command for both lists of each queue; None stands for a key of a wrong type."""
         keys = [form.list_key(rq_queue) for queue in queues for rq_queue in form.bands(queue)]
-        with speaking():
+        with speaking(client):
             pipe: Any = client.pipeline(transaction=False)
             for key in keys:
                 pipe.execute_command(command, key, *arguments)
@@ -215,7 +217,7 @@ class RQTransport(Transport):
         """Delete the hashes of messages that stand on no list."""
         keys = [form.hash_key(message_id) for message_id in message_ids]
         for client in self._connections.all() if keys else []:
-            with speaking():
+            with speaking(client):
                 client.delete(*keys)
 
     def queue_names(self) -> set[str]:
@@ -225,7 +227,7 @@ class RQTransport(Transport):
         """
         names: set[str] = set()
         for client in self._connections.all():
-            with speaking():
+            with speaking(client):
                 try:
                     keys: Any = client.smembers(form.QUEUES_KEY)
                 except ResponseError as error:
@@ -241,26 +243,27 @@ class RQTransport(Transport):
         """Show the worker to `rq info` and django-rq for the next minute; no queues means all known ones."""
         self._worker_name = name
         for client, names in self._by_server(queues or sorted(self.queue_names())):
-            with speaking():
+            with speaking(client):
                 rq_registration.register(client, name, names, state)
 
     def unregister_worker(self, name: str, queues: Sequence[str]) -> None:
         """Take the worker out of `rq info`."""
         for client in self._connections.all():
-            with speaking():
+            with speaking(client):
                 rq_registration.unregister(client, name)
 
     def broadcast(self, channel: str, text: str) -> None:
         """Tell whoever listens to a channel of the server of "default"."""
-        with speaking():
-            self.client().publish(channel, text)
+        client = self.client()
+        with speaking(client):
+            client.publish(channel, text)
 
     def ping(self) -> float:
         """Return the seconds of the slowest server's round trip."""
         slowest = 0.0
         for client in self._connections.all():
             begun = time.monotonic()
-            with speaking():
+            with speaking(client):
                 client.ping()
             slowest = max(slowest, time.monotonic() - begun)
         return slowest
@@ -269,8 +272,8 @@ class RQTransport(Transport):
         """Close the connections of this process; the next use opens new ones."""
         self._connections.close()
 
-    def _by_server(self, queues: Iterable[str]) -> list[tuple["Redis", list[str]]]:
-        servers: dict[int, tuple[Redis, list[str]]] = {}
+    def _by_server(self, queues: Iterable[str]) -> list[tuple[Server, list[str]]]:
+        servers: dict[int, tuple[Server, list[str]]] = {}
         for queue in queues:
             client = self.client(queue)
             servers.setdefault(id(client), (client, []))[1].append(queue)

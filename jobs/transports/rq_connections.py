@@ -9,8 +9,8 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.conf import settings
@@ -23,19 +23,22 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 from rq.connections import get_connection_kwargs
 
-from jobs.errors import TransportUnavailable
+from jobs.transports.rq_silence import Silence
 
-_inherited: list[dict[str, "Redis"]] = []
+
+class Server(Redis):
+    """The client for one server, with what is known of its silence."""
+
+    silence: Silence
+
+
+_inherited: list[dict[str, Server]] = []
 """Connections of a parent process, kept so that they are not closed."""
 
 
-@contextmanager
-def speaking() -> Iterator[None]:
-    """Turn whatever goes wrong on the way to Redis into `TransportUnavailable`."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise TransportUnavailable(f"Redis: {type(error).__name__}: {error}") from error
+def speaking(server: Server) -> AbstractContextManager[None]:
+    """Turn whatever goes wrong on the way to Redis into `TransportUnavailable`; see `Silence.heed`."""
+    return server.silence.heed(server)
 
 
 def is_wrong_type(reply: object) -> bool:
@@ -54,10 +57,10 @@ class Connections:
     def _start(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._clients: dict[str, Redis] = {}
+        self._clients: dict[str, Server] = {}
         self._finalizer = weakref.finalize(self, _close, self._clients, self._pid)
 
-    def of(self, queue: str) -> Redis:
+    def of(self, queue: str) -> Server:
         """Return the client for a queue; one that RQ_QUEUES does not name stands where "default" does.
 
         Raises: ImproperlyConfigured.
@@ -73,7 +76,7 @@ class Connections:
                 client = self._clients.get(name) or self._clients.setdefault(name, self._connect(entry))
         return client
 
-    def all(self) -> list[Redis]:
+    def all(self) -> list[Server]:
         """Return one client for every distinct server of RQ_QUEUES."""
         return list({id(client): client for client in map(self.of, configured_queues())}.values())
 
@@ -82,7 +85,7 @@ class Connections:
         self._finalizer()
         self._start()
 
-    def _connect(self, entry: dict[str, Any]) -> Redis:
+    def _connect(self, entry: dict[str, Any]) -> Server:
         model = get_redis_connection(entry)
         pool = model.connection_pool
         limits: dict[str, Any] = {
@@ -110,14 +113,17 @@ class Connections:
                 connection_class=pool.connection_class,
                 **get_connection_kwargs(model) | limits,
             )
-        return Redis(connection_pool=pool)
+        server = Server(connection_pool=pool)
+        server.silence = Silence()
+        return server
 
 
-def _close(clients: dict[str, Redis], pid: int) -> None:
+def _close(clients: dict[str, Server], pid: int) -> None:
     if pid != os.getpid():
         _inherited.append(dict(clients))
         return
     for client in clients.values():
+        client.silence.end()
         client.connection_pool.disconnect()
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from jobs import lifecycle
+from jobs import lifecycle, live
 from jobs.conf import get_settings
 from jobs.failpoints import reach
 from jobs.lifecycle import Remains
@@ -87,6 +87,7 @@ class Pool:
 
     def run(self) -> int:
         """Run the pool; returns the exit code."""
+        live.be_mute()  # a Redis that does not answer must not keep this thread from acting
         wakeup, sleeper = socket.socketpair()
         wakeup.setblocking(False)
         sleeper.setblocking(False)

@@ -1,6 +1,7 @@
 """Events reach the live channel, and a broker that is away harms nobody."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ def test_a_broker_that_is_away_is_left_in_peace_for_a_while(settings: Any, tmp_p
     for _ in range(1000):
         live.publish(events.JobsInserted((("default", 1),)))
     assert time.monotonic() - begun < 2
+
+
+def test_a_process_that_is_mute_never_asks_for_redis(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_mute_pid", 0)
+    live.be_mute()
+    with redis_client.pubsub() as channel:
+        channel.subscribe(live.CHANNEL)
+        events.emit(events.QueueChanged("default", True))
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                events.emit(events.QueueChanged("from a child", True))
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert heard(channel)["queue"] == "from a child"
 
 
 def test_nothing_is_published_on_another_transport(settings: Any) -> None:

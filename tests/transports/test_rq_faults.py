@@ -96,6 +96,40 @@ def test_a_frozen_server_holds_nobody_for_longer_than_the_limit(
         os.kill(own_server.process.pid, signal.SIGCONT)
 
 
+def test_after_one_time_out_nobody_waits_for_another(own_server: EmbeddedServer, impatient: RQTransport) -> None:
+    impatient.ping()
+    assert own_server.process is not None
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TransportUnavailable, match="Timeout"):
+            impatient.publish(messages(1))
+        begun = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(TransportUnavailable, match="did not answer"):
+                impatient.publish(messages(1))
+        assert time.monotonic() - begun < 0.4
+    finally:
+        os.kill(own_server.process.pid, signal.SIGCONT)
+    sent = messages(2)
+    eventually(lambda: _publishes(impatient, sent), 5, "it is not found again")
+    assert set(job_ids(sent)) <= set(drain(impatient))
+    eventually(lambda: "redis-silence" not in {thread.name for thread in threading.enumerate()})
+
+
+def _publishes(transport: RQTransport, sent: Any) -> bool:
+    try:
+        return not transport.publish(sent).failed
+    except TransportUnavailable:
+        return False
+
+
+def test_a_server_that_refuses_at_once_is_asked_as_ever(own_server: EmbeddedServer, impatient: RQTransport) -> None:
+    own_server.stop()
+    for _ in range(3):
+        with pytest.raises(TransportUnavailable, match="ConnectionError"):
+            impatient.publish(messages(1))
+
+
 def test_a_black_hole_holds_nobody_for_longer_than_the_limit(rq_entry: Callable[..., None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         rq_entry(default=f"redis://127.0.0.1:{mute.getsockname()[1]}/0")
