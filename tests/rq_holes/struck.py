@@ -2,10 +2,11 @@
 
     python -m tests.rq_holes.struck PLACE WHEN BLOW MARKER rq|manage ARGUMENT …
 
-PLACE is `module:attribute` of a function or method. WHEN is `before` a call, or `after` the first call that returned
-something true. BLOW is a signal that the process sends itself, such as KILL, or a dotted exception class to raise.
-Whoever creates the file MARKER strikes, so that of all processes and their successors only one does; with the name
-`-` every call is struck.
+PLACE is `module:attribute` of a function or method; several, with commas between, are struck once each. WHEN is
+`before` a call, or `after` the first call that returned something true. BLOW is a signal that the process sends
+itself, such as KILL, or a dotted exception class to raise. Whoever creates the file MARKER (MARKER-1 for the second
+place, and so on) strikes, so that of all processes and their successors only one does; with the name `-` every call is
+struck.
 """
 
 import functools
@@ -57,18 +58,24 @@ def arm(place: str, when: str, blow: str, marker: str) -> None:
     setattr(owner, name, staticmethod(struck) if is_bound else struck)
 
 
+def arm_all(places: str, when: str, blow: str, marker: str) -> None:
+    """Arm each of the places, with a marker of its own."""
+    for number, place in enumerate(places.split(",")):
+        arm(place, when, blow, f"{marker}-{number}" if number else marker)
+
+
 def main() -> None:
-    place, when, blow, marker, program, *arguments = sys.argv[1:]
+    places, when, blow, marker, program, *arguments = sys.argv[1:]
     sys.argv[1:] = arguments
     if program == "rq":
-        arm(place, when, blow, marker)
+        arm_all(places, when, blow, marker)
         runpy.run_module("rq.cli", run_name="__main__", alter_sys=True)
     else:
         import django
         from django.core.management import execute_from_command_line
 
         django.setup()
-        arm(place, when, blow, marker)
+        arm_all(places, when, blow, marker)
         execute_from_command_line(["manage.py", *arguments])
 
 

@@ -30,17 +30,13 @@ def test_rq_workers_end_one_after_the_other_at_an_unreadable_job(
     assert places_of(redis_client, good) == ["rq:queue:default"]
 
 
-@pytest.mark.parametrize(
-    "command", [("jobs_worker", "--processes", "1"), ("rqworker",)], ids=["jobs_worker", "rqworker"]
-)
-def test_unreadable_jobs_end_no_worker(
-    ours: Start, queue: Queue, redis_client: redis.Redis, journal: Journal, command: tuple[str, ...]
-) -> None:
-    running = ours(*command)
+@pytest.mark.any_ledger
+def test_unreadable_jobs_end_no_worker(ours: Start, queue: Queue, redis_client: redis.Redis, journal: Journal) -> None:
+    running = ours("jobs_worker", "--processes", "1")
     tasks.note.enqueue(journal.path, "first")
     eventually(lambda: "first" in journal.runs(), 30)
     (worker,) = Worker.objects.living()
-    with redis_client.pipeline() as pipe:  # the worker gets them all at once
+    with redis_client.pipeline() as pipe:  # the worker gets it all at once
         plain_job = queue.enqueue(plain.note, journal.path, "bad", pipeline=pipe)
         pipe.hset(plain_job.key, mapping=UNREADABLE)
         pipe.execute()
@@ -48,7 +44,7 @@ def test_unreadable_jobs_end_no_worker(
         job = tasks.note.enqueue(journal.path, f"job-{number}")
         redis_client.hset(f"rq:job:{job.id}-1", mapping=UNREADABLE)
     succeeded_once(journal)
-    eventually(lambda: plain_job.connection.hget(plain_job.key, "status") == b"failed")
+    eventually(lambda: redis_client.hget(plain_job.key, "status") == b"failed")
     assert [each.id for each in Worker.objects.living()] == [worker.id]
     assert running.stop() == 0
 
@@ -61,22 +57,24 @@ def test_rq_workers_end_at_an_unexpected_error(stock: Start, queue: Queue, journ
     assert journal.run_count() == 0
 
 
-@pytest.mark.parametrize(
-    ("command", "place"),
-    [
-        ("jobs_worker --processes 1", "jobs.lifecycle:claim"),
-        ("jobs_worker --processes 1", "jobs.lifecycle:settle"),
-        ("jobs_worker --processes 1", "jobs.worker.settler:Settler._tick"),
-        ("jobs_worker --processes 1", "jobs.worker.pool:runs_text"),
-        ("rqworker", "jobs.worker.guardian:runs_text"),
+PLACES = {
+    "jobs_worker --processes 1": [
+        "jobs.lifecycle:claim",
+        "jobs.lifecycle:settle",
+        "jobs.worker.settler:Settler._tick",
+        "jobs.worker.pool:runs_text",
     ],
-)
-def test_an_unexpected_error_ends_no_worker(
-    ours: Start, journal: Journal, blow: Blow, command: str, place: str
-) -> None:
-    running = ours(*command.split(), strike=(place, "before", "builtins.RuntimeError"))
+    "rqworker": ["jobs.worker.guardian:runs_text"],
+}
+
+
+@pytest.mark.any_ledger
+@pytest.mark.parametrize("command", PLACES)
+def test_unexpected_errors_end_no_worker(ours: Start, journal: Journal, blow: Blow, command: str) -> None:
+    places = PLACES[command]
+    running = ours(*command.split(), strike=(",".join(places), "before", "builtins.RuntimeError"))
     tasks.note.enqueue(journal.path, "first")
-    blow.wait()
+    blow.wait(len(places))
     struck_at = Worker.objects.living().get().heartbeat_at
     tasks.note.enqueue(journal.path, "second")
     succeeded_once(journal)
@@ -85,24 +83,20 @@ def test_an_unexpected_error_ends_no_worker(
     assert running.stop() == 0
 
 
-def test_a_worker_that_dies_at_its_start_is_replaced_after_longer_and_longer_pauses(
-    ours: Start, journal: Journal
-) -> None:
-    tasks.note.enqueue(journal.path, "job")
+@pytest.mark.any_ledger
+def test_a_worker_that_dies_at_its_start_is_replaced_after_longer_and_longer_pauses(ours: Start) -> None:
     strike = ("jobs.worker.process:WorkerProcess.run", "before", "KILL")
     running = ours("jobs_worker", "--processes", "1", strike=strike, is_every_time=True)
     running.wait_for("next try in 2.0 s")
     assert re.findall(r"next try in ([\d.]+) s", running.output) == ["1.0", "2.0"]
     assert running.stop() == 0
-    assert ours("jobs_worker", "--processes", "1", "--burst").wait(60) == 0
-    succeeded_once(journal)
 
 
+@pytest.mark.any_ledger
 def test_a_pool_that_may_not_fork_tries_again(ours: Start, journal: Journal, blow: Blow) -> None:
     tasks.note.enqueue(journal.path, "job")
-    running = ours(
-        "jobs_worker", "--processes", "1", "--burst", strike=("os:fork", "before", "builtins.BlockingIOError")
-    )
+    strike = ("os:fork", "before", "builtins.BlockingIOError")
+    running = ours("jobs_worker", "--processes", "1", "--burst", strike=strike)
     assert running.wait(60) == 0
     assert blow.has_fallen()
     assert "cannot start a worker" in running.output

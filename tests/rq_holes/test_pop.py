@@ -61,22 +61,18 @@ def test_a_worker_killed_after_the_pop_loses_nothing(ours: Start, journal: Journ
     succeeded_once(journal)
 
 
-@pytest.mark.parametrize("command", ["jobs_worker", "rqworker"])
 def test_a_worker_asked_to_end_after_the_pop_gives_back_what_has_not_begun(
-    ours: Start, journal: Journal, blow: Blow, command: str
+    ours: Start, journal: Journal, blow: Blow
 ) -> None:
     for number in range(20):
         tasks.work.enqueue(journal.path, f"job-{number}", 0.01)
-    running = ours(command, strike=(OUR_POP, "after", "TERM"))
+    running = ours("jobs_worker", "--processes", "1", strike=(OUR_POP, "after", "TERM"))
     blow.wait()
-    eventually(lambda: "stopped" in Worker.objects.values_list("state", flat=True), 30)
+    eventually(lambda: Worker.objects.filter(state="stopped").exists(), 30)
     stopped = Worker.objects.filter(state="stopped").values("id")
     assert not Job.objects.filter(state="running", worker__in=stopped).exists()
-    if command == "rqworker":
-        assert running.wait() == 0
-        running = ours("jobs_worker", "--processes", "1", "--burst")
     succeeded_once(journal)
-    running.stop()
+    assert running.stop() == 0
 
 
 # -- the reply to a pop is lost -----------------------------------------------------------------------
@@ -136,6 +132,7 @@ def test_a_lost_reply_to_an_enqueue_makes_no_second_run(
     assert redis_client.llen("rq:queue:default") == 0
 
 
+@pytest.mark.any_ledger
 def test_a_pool_asked_to_end_while_a_worker_starts_ends_at_once(ours: Start, journal: Journal, blow: Blow) -> None:
     tasks.note.enqueue(journal.path, "job")
     strike = ("jobs.worker.process:WorkerProcess.run", "before", "STOP")

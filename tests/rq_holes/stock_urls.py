@@ -1,0 +1,6 @@
+"""Addresses of a site that has django-rq as its manual says."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [path("admin/", admin.site.urls), path("django-rq/", include("django_rq.urls"))]
