@@ -7,10 +7,10 @@ per change. `actor` is a user, whose permissions are checked, or a text that nam
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -18,6 +18,7 @@ from jobs import events
 from jobs.definition import encode_payload, registry
 from jobs.errors import NotPermitted
 from jobs.failpoints import reach
+from jobs.lifecycle.conflicts import again_on_conflict
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import unpublish_queue
 from jobs.models import AuditEntry, Job, Queue
@@ -26,7 +27,6 @@ from jobs.statements import ledger_transaction
 from jobs.states import UNFINISHED, WAITING, JobState
 
 _BATCH = 500
-_TRIES = 3
 REVIVABLE = frozenset({JobState.DEAD, JobState.CANCELLED})
 Actor = Any  # a user of django.contrib.auth (or like one), or a text
 
@@ -162,6 +162,10 @@ def resume_queue(name: str, *, actor: Actor, reason: str = "") -> bool:
 def _set_pause(name: str, actor: Actor, reason: str, *, is_paused: bool) -> bool:
     permit(actor, "jobs.pause_queue", "pause" if is_paused else "resume", target=f"queue {name}")
     check_name("queue", name)
+    return again_on_conflict(partial(_write_pause, name, actor, reason, is_paused=is_paused))
+
+
+def _write_pause(name: str, actor: Actor, reason: str, *, is_paused: bool) -> bool:
     with ledger_transaction():
         queue, _ = Queue.objects.select_for_update().get_or_create(name=name)
         if (queue.paused_at is not None) == is_paused:
@@ -228,14 +232,9 @@ def _operate(
     report = Report()
     for start in range(0, len(ids), _BATCH):
         batch = ids[start : start + _BATCH]
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                _operate_batch(action, batch, actor, reason, refuse, change, report)
-                reach("operate.committed")
-                break
-            except IntegrityError:  # an enqueue took a unique key between the look and the update: look again
-                if not tries_left:
-                    raise
+        done = again_on_conflict(partial(_operate_batch, action, batch, actor, reason, refuse, change))
+        reach("operate.committed")
+        report = Report(report.changed + done.changed, report.skipped | done.skipped)
     return report
 
 
@@ -246,12 +245,11 @@ def _operate_batch(
     reason: str,
     refuse: Callable[[Job], str],
     change: Callable[[Job], dict[str, Any]],
-    report: Report,
-) -> None:
+) -> Report:
+    report = Report()
     with ledger_transaction():
         # locked in the order of ids, as every batch statement does
         rows = {job.id: job for job in Job.objects.select_for_update().filter(id__in=ids).order_by("id")}
-        changed: list[UUID] = []
         entries: list[AuditEntry] = []
         for job_id in ids:
             job = rows.get(job_id)
@@ -262,13 +260,14 @@ def _operate_batch(
             values = change(job)
             Job.objects.filter(id=job_id, state=job.state).update(**values)
             entries.append(_entry(action, job, values, actor, reason))
-            changed.append(job_id)
+            report.changed.append(job_id)
         AuditEntry.objects.bulk_create(entries)
         reach("operate.written")
-        _count(action, [rows[job_id] for job_id in changed])
+        changed = [job for job_id, job in rows.items() if job_id not in report.skipped]
+        _count(action, changed)
         if changed:
-            events.emit_on_commit(events.JobsOperated(action, actor_name(actor), tuple(changed)))
-    report.changed += changed
+            events.emit_on_commit(events.JobsOperated(action, actor_name(actor), tuple(job.id for job in changed)))
+    return report
 
 
 def _count(action: str, jobs: Sequence[Job]) -> None:

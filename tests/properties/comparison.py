@@ -95,7 +95,8 @@ def compare_changes(model: Model, heard: Sequence[Change]) -> None:
 def compare_answers(model: Model) -> None:
     """Compare what the ledger answers to the questions that workers and the scheduler ask."""
     jobs = model.jobs.values()
-    assert set(Worker.objects.living().values_list("id", flat=True)) == {w for w, lives in model.workers.items() if lives}
+    living = {worker for worker, is_living in model.workers.items() if is_living}
+    assert set(Worker.objects.living().values_list("id", flat=True)) == living
     assert lifecycle.paused_queues() == model.paused
     waiting = {job.queue for job in jobs if job.state == "queued" and job.published is None}
     assert lifecycle.waiting_queues() == sorted(waiting)

@@ -15,7 +15,11 @@ from jobs.definition import registry
 from jobs.events import Change
 from jobs.transports import get_transport
 from jobs.transports.memory import MemoryTransport
+from tests.engine import tasks as engine_tasks
+from tests.figures import figures
 from tests.properties import moves, tasks
+
+__all__ = ["figures"]
 
 DEEP = "deep"
 # a failing example of many steps takes long to find and longer to shrink; that is no fault of it
@@ -23,6 +27,7 @@ hypothesis.settings.register_profile(
     DEEP, hypothesis.settings.get_profile("queuehub"), max_examples=2500, stateful_step_count=80, print_blob=True
 )
 registry.register_module(tasks)
+registry.register_module(engine_tasks)  # those of tests/factories.py
 
 
 @pytest.fixture

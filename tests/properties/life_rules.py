@@ -1,5 +1,7 @@
 """The whole machine: what people, the dispatcher and time do to jobs, on top of enqueues and workers."""
 
+from contextlib import suppress
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -15,7 +17,7 @@ from jobs.lifecycle.operate import Report
 from jobs.lifecycle.retention import delete_old
 from jobs.transports import Message
 from tests.properties import clock
-from tests.properties.enqueue_rules import QUEUES, timedelta
+from tests.properties.enqueue_rules import QUEUES
 from tests.properties.worker_rules import WorkerRules
 
 ACTOR = "the test"
@@ -97,11 +99,8 @@ class LifeRules(WorkerRules):
     @rule()
     def top_up_an_absent_transport(self) -> None:
         self.transport.is_down = True
-        with self.nothing_changes():
-            try:
-                assert dispatcher.top_up() == 0
-            except TransportUnavailable:
-                pass
+        with self.nothing_changes(), suppress(TransportUnavailable):
+            assert dispatcher.top_up() == 0
         self.transport.is_down = False
 
     @rule(is_flushed=st.booleans())
