@@ -97,3 +97,29 @@ def linger(path: str, key: str, seconds: float) -> None:
     append(path, BEGAN, key)
     time.sleep(seconds)
     append(path, ENDED, key)
+
+
+class Unprintable(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@task(max_attempts=1)
+def unstorable(path: str, key: str, number: int) -> object:
+    """End with something that no database takes, another thing each time."""
+    append(path, BEGAN, key)
+    if number % 4 == 0:
+        raise Unprintable
+    return (object(), float("nan"), {1, 2}, b"bytes")[number % 4]
+
+
+@task(max_attempts=1)
+def contested(path: str, key: str, seconds: float) -> None:
+    """Succeed or fail by the key's last digit."""
+    append(path, BEGAN, key)
+    time.sleep(seconds)
+    if int(key[-1], 16) % 2:
+        raise ValueError(key)
+    append(path, ENDED, key)

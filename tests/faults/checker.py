@@ -176,7 +176,9 @@ def _check_job(job: LedgerJob, evidence: Evidence, report: Report, ends: Mapping
         if not evidence.ended.get(job.key) or outcomes["success"] != 1 or not has_effect:
             report.not_run.append(job.key)
     counted = sum(count for outcome, count in outcomes.items() if outcome not in NOT_COUNTED)
-    if len(evidence.began.get(job.key, ())) > len(job.attempts) or counted > job.max_attempts:
+    # An operator who revives a job gives it fresh attempts; such kinds may end cancelled, too.
+    is_limited = "cancelled" not in ends.get(kind, ())
+    if len(evidence.began.get(job.key, ())) > len(job.attempts) or (is_limited and counted > job.max_attempts):
         report.unrecorded.append(job.key)
     if any(attempt.outcome == "error" and not attempt.has_traceback for attempt in job.attempts):
         report.without_traceback.append(job.key)

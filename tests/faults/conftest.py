@@ -99,6 +99,7 @@ class Sites:
 
     def __init__(self, directory: Path, template: Path, processes: Processes, config: pytest.Config) -> None:
         self.directory, self.template, self.processes, self.config = directory, template, processes, config
+        self.ledger_name = run_directory.ledger()
         self.made: list[Site] = []
         self.stops: list[Callable[[], None]] = []
 
@@ -108,9 +109,11 @@ class Sites:
         ledger: dict[str, str] | None = None,
         broker: dict[str, str] | None = None,
         is_proxied: bool = False,
+        ledger_directory: Path | None = None,
     ) -> Site:
         """Make a site; `ledger` and `broker` are options of the servers, proxies stand before both if so wished."""
-        storage: Ledger = LEDGERS[run_directory.ledger()](self.template, self.directory, **(ledger or {}))
+        place = ledger_directory or self.directory
+        storage: Ledger = LEDGERS[self.ledger_name](self.template, place, **(ledger or {}))
         self.stops.append(storage.stop)
         valkey = Broker(self.directory / "valkey", **(broker or {}))
         self.stops.append(valkey.stop)
@@ -137,8 +140,8 @@ class Sites:
     def stop(self) -> None:
         """Kill the processes, then end the servers."""
         self.processes.kill()
-        for stop in reversed(self.stops):
-            stop()
+        while self.stops:
+            self.stops.pop()()
 
 
 @pytest.fixture

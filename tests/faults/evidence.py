@@ -9,6 +9,8 @@ from tests.faults.producer_log import ACKNOWLEDGED, MEANT, UNDONE
 from tests.journal import BEGAN, ENDED, Journal
 
 ATTEMPTS = "SELECT job_id, number, outcome, traceback <> '' FROM jobs_attempt ORDER BY job_id, number"
+KEYED = "task <> 'tests.faults.tasks.tick'"
+"""A job of the schedule has no key."""
 
 
 def read(log: Journal, journal: Journal, ledger: Ledger) -> Evidence:
@@ -35,6 +37,6 @@ def _jobs(ledger: Ledger) -> Iterable[LedgerJob]:
     attempts: dict[object, list[LedgerAttempt]] = defaultdict(list)
     for job_id, number, outcome, has_traceback in ledger.query(ATTEMPTS):
         attempts[job_id].append(LedgerAttempt(number, outcome, bool(has_traceback)))
-    rows = ledger.query(f"SELECT id, {ledger.key}, state, coalesce(max_attempts, 5) FROM jobs_job")
+    rows = ledger.query(f"SELECT id, {ledger.key}, state, coalesce(max_attempts, 5) FROM jobs_job WHERE {KEYED}")
     for job_id, key, state, limit in rows:
         yield LedgerJob(str(key), state, limit, tuple(attempts[job_id]))

@@ -11,7 +11,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 import django
@@ -30,7 +31,6 @@ WORK_SECONDS = 0.002
 RARE = {"stumble": 0.03, "fail": 0.01, "effect": 0.02}
 """Shares of the kinds that are not plain work."""
 
-UNDONE_SHARE = 0.1
 
 
 class RolledBackError(Exception):
@@ -43,19 +43,20 @@ class Producer:
     def __init__(self, options: argparse.Namespace) -> None:
         self.log, self.journal, self.name = options.log, options.journal, options.name
         self.random = random.Random(options.seed)
-        self.size = options.batch
+        self.size, self.undone_share = options.batch, options.undone
+        self.is_beside_other = options.beside_other
         self.ways: list[Callable[[Sequence[str]], None]] = [self.together, self.one_by_one, self.below_savepoints]
         self.numbers = count()
         self.is_stopped = False
 
     def produce(self) -> int:
         """Run one transaction and log what became of it; return how many jobs it meant."""
-        is_undone = self.random.random() < UNDONE_SHARE
+        is_undone = self.random.random() < self.undone_share
         keys = [self.new_key(is_undone) for _ in range(self.size)]
         append_many(self.log, MEANT, keys)
         way = self.random.choice(self.ways)
         try:
-            with transaction.atomic():
+            with self.surroundings(), transaction.atomic():
                 way(keys)
                 if is_undone:
                     raise RolledBackError
@@ -70,6 +71,16 @@ class Producer:
         else:
             append_many(self.log, ACKNOWLEDGED, keys, is_synced=True)
         return len(keys)
+
+    @contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """Enqueue inside a transaction of another database, if so wished, which is rolled back: a job does not mind."""
+        if not self.is_beside_other:
+            yield
+            return
+        with transaction.atomic(using="other"):
+            yield
+            transaction.set_rollback(True, using="other")
 
     def new_key(self, is_undone: bool) -> str:
         kind = "undone" if is_undone else self.kind()
@@ -117,6 +128,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--batch", type=int, default=5, help="jobs per transaction")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--undone", type=float, default=0.1, help="share of transactions that are rolled back")
+    parser.add_argument("--beside-other", action="store_true", help="enqueue inside a transaction of another database")
     options = parser.parse_args()
     producer = Producer(options)
     signal.signal(signal.SIGTERM, producer.stop)

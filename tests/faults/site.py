@@ -161,6 +161,10 @@ class Site:
             self.revive()
             time.sleep(min(0.1, left))
 
+    def clock(self) -> float:
+        """Return the reading of the clock that logs and journal use, in seconds."""
+        return time.monotonic()
+
     @contextmanager
     def fault(self) -> Iterator[None]:
         """Mark the time in which something is amiss; recovery is measured from its end."""

@@ -50,5 +50,10 @@ def effect(path: str, key: str, seconds: float) -> None:
     append(path, ENDED, key)
 
 
+@task
+def tick() -> None:
+    """What the schedule fires each second; it has no key."""
+
+
 LOAD = {"work": work, "stumble": stumble, "fail": fail, "effect": effect}
 """The tasks that a producer enqueues, by the first word of their keys."""
