@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from jobs.definition import check_json
-from jobs.errors import InvalidJob
+from jobs.errors import InvalidJob, shown
+from jobs.strict_json import plain
+
+MOST_BYTES = 4096
 
 
 class TaskContext:
@@ -34,10 +36,13 @@ class TaskContext:
 
         Raises: InvalidJob for numbers that are not finite or text that is not storable.
         """
+        said = {"done": done, "total": total, "message": message[:255], "at": time.time()}
+        word = plain("progress", said, MOST_BYTES)
+        done, total = word["done"], word["total"]
+        if not isinstance(done, int | float) or not isinstance(total, int | float | None):
+            raise InvalidJob("done, total", f"{shown((done, total))} are not numbers.", "Pass numbers.")
         if total is not None and not 0 <= done <= total:
             raise InvalidJob("done", f"{done} does not lie between 0 and {total}.", "Count up to the total.")
-        word = {"done": done, "total": total, "message": message[:255], "at": time.time()}
-        check_json("progress", word)
         self._progress = word
 
     def take_progress(self) -> dict[str, Any] | None:

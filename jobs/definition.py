@@ -4,8 +4,6 @@
 becomes known to workers by autodiscovery only, never because a message or row names it.
 """
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,15 +17,15 @@ from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
 from jobs.conf import get_settings
-from jobs.errors import InvalidJob, UnknownTask
+from jobs.errors import InvalidJob, TooLarge, UnknownTask, shown
 from jobs.names import check_name
 from jobs.retry import DEFAULT_POLICY, Policy
+from jobs.strict_json import dump, plain
 from jobs.upstream import Task, task_backends
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_DEPTH = 64
 OPTIONS = ("unique_key", "expires_at", "tags", "meta", "correlation_id", "subject", "tenant")
 
 
@@ -96,7 +94,7 @@ class JobTask(Task):  # type: ignore[type-arg] # generic in django-tasks only
         try:
             _parameters(self.func, self.takes_context).bind(*args, **kwargs)
         except TypeError as error:
-            raise InvalidJob("args", f"{self.module_path}: {error}.", "Pass what the function takes.") from None
+            raise InvalidJob("args", f"{self.module_path}: {error!s:.200}.", "Pass what the function takes.") from None
 
 
 USING = frozenset({"queue_name", "priority", "run_after", "backend", "max_attempts", "timeout_seconds", *OPTIONS})
@@ -178,7 +176,7 @@ def resolve(task: "JobTask | str") -> JobTask:
     if isinstance(task, str):
         return registry.get(task)
     if not isinstance(task, JobTask):
-        raise InvalidJob("task", f"{task!r} is not a task of QueueHub.", "Decorate it with @jobs.task.")
+        raise InvalidJob("task", f"{shown(task)} is not a task of QueueHub.", "Decorate it with @jobs.task.")
     if task.module_path not in registry:
         raise UnknownTask(task.module_path)
     return task
@@ -193,88 +191,22 @@ def _parameters(func: Callable[..., Any], takes_context: bool) -> Signature:
     return shape.replace(parameters=parameters)
 
 
-REMEDIES = {
-    "datetime": "Pass value.isoformat().",
-    "date": "Pass value.isoformat().",
-    "Decimal": "Pass str(value).",
-    "UUID": "Pass str(value).",
-    "bytes": "Pass base64 or a path.",
-    "set": "Pass sorted(value).",
-}
+def check_payload(args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Return plain copies of the arguments, of built-in types alone; tuples become lists.
 
-
-def encode_payload(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
-    """Check that the arguments are strict JSON and return both as JSON texts.
-
-    Tuples become lists. Raises: InvalidJob, naming the argument and the remedy, for other types, NaN, infinity, NUL,
-    lone surrogates, a depth over 64 and more than QUEUEHUB["MAX_PAYLOAD_BYTES"].
+    Raises: InvalidJob, naming the argument and the remedy, for what is not strict JSON, NUL, lone surrogates, a depth
+    over 64 and more than QUEUEHUB["MAX_PAYLOAD_BYTES"].
     """
-    if not isinstance(args, list | tuple):
+    if not issubclass(type(args), list | tuple):
         raise InvalidJob("args", f"is of type {type(args).__name__}.", "Pass a list.")
-    if not isinstance(kwargs, Mapping):
+    if not issubclass(type(kwargs), dict):
         raise InvalidJob("kwargs", f"is of type {type(kwargs).__name__}.", "Pass a dict.")
-    check_json("args", args)
-    check_json("kwargs", kwargs)
-    texts = dump_json(list(args)), dump_json(dict(kwargs))
     limit = get_settings().max_payload_bytes
-    size = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+    made = plain("args", args, limit), plain("kwargs", kwargs, limit)
+    size = sum(len(dump("args", part, limit).encode()) for part in made)
     if size > limit:
-        raise InvalidJob(
+        raise TooLarge(
             "args", f"the arguments take {size:,} bytes as JSON, over the limit of {limit:,}.",
             "Store the data and pass its key.",
         )
-    return texts
-
-
-def check_json(where: str, value: Any, depth: int = 0) -> None:
-    """Check that `value` is strict JSON.
-
-    Raises: InvalidJob, naming `where` in the structure the fault is.
-    """
-    if value is None or isinstance(value, bool | int):
-        return
-    if isinstance(value, str):
-        _check_text(where, value)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise InvalidJob(where, f"{value} is not JSON.", "Pass None or a text.")
-    elif depth >= MAX_DEPTH:
-        raise InvalidJob(where, f"is nested deeper than {MAX_DEPTH} levels.", "Flatten it.")
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            check_json(f"{where}[{index}]", item, depth + 1)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise InvalidJob(where, f"the key {key!r} is not a text.", "JSON objects have text keys.")
-            _check_text(where, key)
-            check_json(f"{where}.{key}", item, depth + 1)
-    else:
-        raise InvalidJob(where, f"a {type(value).__name__} is not JSON.", _remedy(value))
-
-
-def _check_text(where: str, text: str) -> None:
-    if "\x00" in text:
-        raise InvalidJob(where, "holds a NUL character.", "Remove it.")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidJob(where, "holds a lone surrogate.", "Pass valid Unicode.") from None
-
-
-def _remedy(value: Any) -> str:
-    if hasattr(value, "_meta") and hasattr(value, "pk"):
-        return "Pass value.pk and load it in the task."
-    return REMEDIES.get(type(value).__name__, "Pass text, numbers, lists and dicts.")
-
-
-def dump_json(value: Any) -> str:
-    """Return compact, strict JSON.
-
-    Raises: InvalidJob for what JSON cannot hold, such as an integer of more than 4,300 digits.
-    """
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError as error:
-        raise InvalidJob("args", f"{error}.", "Pass a text.") from None
+    return made

@@ -12,12 +12,13 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from jobs import dispatcher, lifecycle
-from jobs.definition import JobTask, check_json, dump_json, encode_payload, resolve
-from jobs.errors import InvalidJob
+from jobs.definition import JobTask, check_payload, resolve
+from jobs.errors import InvalidJob, shown
 from jobs.models import Job
 from jobs.models.fields import uuid7
 from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_name, check_queue, check_text
 from jobs.states import JobState
+from jobs.strict_json import dump, plain
 
 MAX_TIMEOUT_SECONDS = 7 * 86400
 MAX_ATTEMPTS = 1000
@@ -29,7 +30,7 @@ def enqueue(task: JobTask | str, args: Sequence[Any], kwargs: Mapping[str, Any])
 
     Raises: InvalidJob and its subclasses; nothing is written then.
     """
-    return insert([_made(resolve(task), list(args), dict(kwargs))])[0]
+    return insert([_made(resolve(task), args, kwargs)])[0]
 
 
 def enqueue_many(task: JobTask | str, calls: Iterable[Sequence[Any] | Mapping[str, Any]]) -> list[Job]:
@@ -57,20 +58,20 @@ aenqueue_many = sync_to_async(enqueue_many)
 ainsert = sync_to_async(insert)
 
 
-def _call(index: int, call: Any) -> tuple[list[Any], dict[str, Any]]:
+def _call(index: int, call: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
     if isinstance(call, Mapping):
-        return [], dict(call)
+        return [], call
     if isinstance(call, list | tuple):
-        return list(call), {}
+        return call, {}
     raise InvalidJob(f"calls[{index}]", f"is of type {type(call).__name__}.", "Pass a tuple of arguments or a dict.")
 
 
-def _made(task: JobTask, args: list[Any], kwargs: dict[str, Any]) -> Job:
+def _made(task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
     job = Job(
         id=uuid7(),
         task=task.module_path,
         args=args,
-        kwargs=kwargs,
+        kwargs=kwargs if isinstance(kwargs, dict) else dict(kwargs),
         queue=task.queue_name,
         priority=task.priority,
         max_attempts=task.attempts_allowed,
@@ -107,9 +108,7 @@ def _complete(job: Job) -> None:
         job.due_at = Job._meta.get_field("due_at").get_default()
     task = resolve(job.task)
     job.task = task.module_path
-    if isinstance(job.args, tuple):
-        job.args = list(job.args)
-    encode_payload(job.args, job.kwargs)
+    job.args, job.kwargs = check_payload(job.args, job.kwargs)
     task.bind(job.args, job.kwargs)
     _check_columns(job)
     if job.max_attempts is None:
@@ -126,7 +125,7 @@ def _uuid(value: Any) -> UUID:
     try:
         return UUID(str(value))
     except ValueError:
-        raise InvalidJob("id", f"{value!r:.160} is not a UUID.", "Leave id out to get a fresh one.") from None
+        raise InvalidJob("id", f"{shown(value)} is not a UUID.", "Leave id out to get a fresh one.") from None
 
 
 def _given(moment: Any) -> bool:
@@ -137,7 +136,7 @@ def _check_columns(job: Job) -> None:
     for name, value in _OWN.items():
         if getattr(job, name) != value:
             raise InvalidJob(name, "cannot be set on a new job.", "Leave it out.")
-    if job.state not in {JobState.QUEUED, JobState.SCHEDULED}:
+    if job.state not in (JobState.QUEUED, JobState.SCHEDULED):  # a tuple: it may be unhashable
         raise InvalidJob("state", "cannot be set on a new job.", "Leave it out; due_at delays the run.")
     check_queue("queue", job.queue)
     check_int("priority", job.priority, MIN_PRIORITY, MAX_PRIORITY)
@@ -155,17 +154,29 @@ def _check_columns(job: Job) -> None:
         check_text("unique_key", job.unique_key, 255)
     for name, limit in _TEXTS.items():
         check_text(name, getattr(job, name), limit)
+    _make_exact(job)
     _check_notes(job)
 
 
+def _make_exact(job: Job) -> None:
+    """Turn members of enumerations and the like into what they hold, which is what was checked."""
+    for name in ("queue", "unique_key", *_TEXTS):
+        value = getattr(job, name)
+        if value is not None and type(value) is not str:
+            setattr(job, name, str.__str__(value))
+    for name in ("priority", "max_attempts", "timeout_seconds"):
+        value = getattr(job, name)
+        if value is not None and type(value) is not int:
+            setattr(job, name, int.__pos__(value))
+
+
 def _check_notes(job: Job) -> None:
-    if not job.tags and not job.meta:
+    if job.tags == [] and job.meta == {}:
         return
-    if not isinstance(job.tags, list | tuple) or not isinstance(job.meta, Mapping):
+    if not isinstance(job.tags, list | tuple) or not isinstance(job.meta, dict):
         raise InvalidJob("tags" if not isinstance(job.tags, list | tuple) else "meta", "has the wrong type.",
                          "tags is a list of names, meta a dict.")  # fmt: skip
+    job.tags, job.meta = plain("tags", job.tags, MAX_META_BYTES), plain("meta", job.meta, MAX_META_BYTES)
     for tag in job.tags:
         check_name("tags", tag)
-    check_json("meta", job.meta)
-    if len(dump_json(job.meta).encode()) > MAX_META_BYTES:
-        raise InvalidJob("meta", f"takes more than {MAX_META_BYTES:,} bytes as JSON.", "Store the data elsewhere.")
+    dump("meta", job.meta, MAX_META_BYTES)

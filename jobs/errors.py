@@ -4,8 +4,11 @@ An error that a developer or operator meets says which field is wrong and what t
 (`Retry`, `Snooze`, `Discard`) carry a decision instead of a failure.
 """
 
+import reprlib
 from datetime import timedelta
 from typing import ClassVar
+
+MAX_DELAY_SECONDS = 366 * 86400.0
 
 
 class QueueHubError(Exception):
@@ -26,10 +29,14 @@ class UnknownTask(InvalidJob):
     def __init__(self, name: str) -> None:
         super().__init__(
             "task",
-            f"no task named {name!r} is registered.",
+            f"no task named {shown(name)} is registered.",
             "Decorate the function with @jobs.task in the tasks.py of an installed app,"
             ' or list its module in QUEUEHUB["TASK_MODULES"].',
         )
+
+
+class TooLarge(InvalidJob):
+    """Arguments, notes or a progress take more bytes as JSON than they may."""
 
 
 class DuplicateJob(InvalidJob):
@@ -104,6 +111,18 @@ class Interrupted(BaseException):
 
 def _seconds(name: str, value: float | timedelta) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if not 0 <= seconds <= 366 * 86400:
-        raise ValueError(f"{name} must lie between 0 and one year, not {value!r}")
+    if not 0 <= seconds <= MAX_DELAY_SECONDS:
+        raise ValueError(f"{name} must lie between 0 and one year, not {shown(value)}")
     return seconds
+
+
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 160
+
+
+def shown(value: object, limit: int = 160) -> str:
+    """Return the beginning of a value's repr for a message, whatever the value is."""
+    try:
+        return _brief.repr(value)[:limit]
+    except Exception:  # a repr that raises, or a number of more digits than Python prints
+        return "<a value that cannot be shown>"[:limit]

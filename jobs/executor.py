@@ -10,7 +10,6 @@ import inspect
 import json
 import logging
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -22,15 +21,30 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from jobs import lifecycle
 from jobs.conf import get_settings
 from jobs.context import TaskContext
-from jobs.definition import JobTask, check_json, dump_json, registry
-from jobs.errors import Decision, Interrupted, InvalidJob, PermanentError, ResultNotJSON, Retry, Snooze, TaskTimeout
+from jobs.definition import JobTask, registry
+from jobs.errors import (
+    MAX_DELAY_SECONDS,
+    Decision,
+    Discard,
+    Interrupted,
+    InvalidJob,
+    PermanentError,
+    ResultNotJSON,
+    Snooze,
+    TaskTimeout,
+    TooLarge,
+    shown,
+)
 from jobs.failpoints import reach
 from jobs.runs import Run
 from jobs.states import JobState, Outcome
+from jobs.strict_json import dump, plain
+from jobs.tracebacks import class_of, message_of, traceback_of
 
 logger = logging.getLogger("jobs.executor")
 
-_CUT = "\n… [cut] …\n"
+MOST_RESULT_BYTES = 64 * 1024 * 1024
+"""A larger result is not even encoded: of it only the fact stays."""
 
 
 class Fenced(Exception):
@@ -123,13 +137,8 @@ def recording(run: Run) -> Iterator[None]:
     try:
         yield
         run.outcome = Outcome.SUCCESS
-    except Snooze as decision:
-        run.outcome, run.delay_seconds, run.message = Outcome.SNOOZED, decision.in_seconds, _clean(str(decision))
-    except Retry as decision:
-        run.delay_seconds = decision.in_seconds
-        _record_error(run, decision, Outcome.ERROR)
     except Decision as decision:
-        run.outcome, run.message = Outcome(decision.outcome), _clean(str(decision))
+        _record_decision(run, decision)
     except TaskTimeout as error:
         _record_error(run, error, Outcome.TIMEOUT)
     except TimeoutError as error:
@@ -161,30 +170,33 @@ def _is_being_cancelled() -> bool:
     return current is not None and current.cancelling() > 0
 
 
+def _record_decision(run: Run, decision: Decision) -> None:
+    seconds = getattr(decision, "in_seconds", None)
+    if seconds is not None and not _is_delay(seconds):
+        _record_error(run, ValueError(f"in_seconds is {shown(seconds)}, not a delay of up to a year"), Outcome.ERROR)
+        return
+    run.delay_seconds = seconds
+    if isinstance(decision, Snooze):
+        run.outcome, run.message = Outcome.SNOOZED, message_of(decision)
+    elif isinstance(decision, Discard):
+        run.outcome, run.message = Outcome.DISCARDED, message_of(decision)
+    else:
+        _record_error(run, decision, Outcome.ERROR)
+
+
+def _is_delay(seconds: Any) -> bool:
+    # checked when it was made, but a subclass, or whoever caught it, may have set another
+    return type(seconds) in (int, float) and 0 <= seconds <= MAX_DELAY_SECONDS
+
+
 def _record_interruption(run: Run, error: BaseException) -> None:
-    run.outcome, run.message = Outcome.CANCELLED, _clean(str(error)) or "interrupted by the worker's shutdown"
+    run.outcome, run.message = Outcome.CANCELLED, message_of(error) or "interrupted by the worker's shutdown"
 
 
 def _record_error(run: Run, error: BaseException, outcome: Outcome) -> None:
     run.outcome, run.error, run.result_text = outcome, error, None
-    run.exception_class = _clean(f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."))
-    run.message = _clean(_message(error))
-    run.traceback = _clean(_format(error), get_settings().max_traceback_bytes)
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as inner:
-        return f"<the exception's own text failed: {type(inner).__name__}>"
-
-
-def _format(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(type(error), error, _own_frames(error.__traceback__)))
-    except Exception:
-        logger.exception("a traceback could not be formatted")
-        return f"{type(error).__qualname__}: {_message(error)}"
+    run.exception_class, run.message = class_of(error), message_of(error)
+    run.traceback = traceback_of(error, get_settings().max_traceback_bytes, _own_frames(error.__traceback__))
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:
@@ -193,15 +205,6 @@ def _own_frames(frames: TracebackType | None) -> TracebackType | None:
     while first is not None and first.tb_frame.f_code.co_filename == __file__:
         first = first.tb_next
     return first or frames
-
-
-def _clean(text: str, limit: int = 1000) -> str:
-    """Return text that every database can store, cut in the middle to `limit` bytes."""
-    data = text.replace("\x00", "\ufffd").encode(errors="replace")
-    if len(data) > limit:
-        half = (limit - len(_CUT.encode())) // 2
-        data = data[:half] + _CUT.encode() + data[-half:]
-    return data.decode(errors="ignore")
 
 
 def encode_result(value: Any) -> str | None:
@@ -213,39 +216,18 @@ def encode_result(value: Any) -> str | None:
     """
     if value is None:
         return None
-    try:
-        text = dump_json(_storable(value))
-    except (InvalidJob, RecursionError) as error:
-        raise ResultNotJSON(f"the result is not JSON: {error}") from None
     limit = get_settings().max_result_bytes
-    size = len(text.encode())
-    if size > limit:
-        head = text.encode()[: limit // 2].decode(errors="ignore")
-        text = dump_json({"truncated": True, "bytes": size, "head": head})
-    return text
-
-
-def _storable(value: Any) -> Any:
     try:
-        check_json("result", value)
+        text = dump("result", plain("result", value, MOST_RESULT_BYTES, is_lenient=True), MOST_RESULT_BYTES)
+    except TooLarge:
+        return json.dumps({"truncated": True, "bytes": None, "head": ""})
     except InvalidJob as error:
-        try:
-            text = json.dumps(value, ensure_ascii=True)
-        except (TypeError, ValueError):
-            raise error from None
-        value = _map_leaves(json.loads(text, parse_constant=lambda _: None))
-        check_json("result", value)
-    return value
-
-
-def _map_leaves(value: Any) -> Any:
-    if isinstance(value, str):
-        return _clean(value, limit=max(len(value) * 4, 1000))
-    if isinstance(value, list):
-        return [_map_leaves(item) for item in value]
-    if isinstance(value, dict):
-        return {_map_leaves(key): _map_leaves(item) for key, item in value.items()}
-    return value
+        raise ResultNotJSON(f"the result is not JSON: {error}") from None
+    data = text.encode()
+    if len(data) > limit:
+        head = data[: limit // 2].decode(errors="ignore")
+        text = json.dumps({"truncated": True, "bytes": len(data), "head": head}, ensure_ascii=False)
+    return text
 
 
 def tidy_connections() -> None:

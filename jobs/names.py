@@ -1,12 +1,12 @@
 """The form of names of tasks, queues and tags, and the checks of a job's plain columns."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
 
-from jobs.errors import InvalidJob
+from jobs.errors import InvalidJob, shown
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 HIGH_SUFFIX = "-high"
@@ -18,8 +18,8 @@ def check_name(field: str, value: Any) -> None:
 
     Raises: InvalidJob.
     """
-    if not isinstance(value, str) or not NAME.match(value):
-        raise InvalidJob(field, f"{value!r:.160} is not a valid name.", "Use 1 to 128 of A-Z a-z 0-9 _ . -")
+    if not issubclass(type(value), str) or not NAME.match(value):
+        raise InvalidJob(field, f"{shown(value)} is not a valid name.", "Use 1 to 128 of A-Z a-z 0-9 _ . -")
 
 
 def check_queue(field: str, value: Any) -> None:
@@ -28,9 +28,9 @@ def check_queue(field: str, value: Any) -> None:
     Raises: InvalidJob.
     """
     check_name(field, value)
-    if value.endswith(HIGH_SUFFIX):
+    if str.endswith(value, HIGH_SUFFIX):
         raise InvalidJob(
-            field, f"{value!r:.160} ends in {HIGH_SUFFIX!r}, which names the upper band of a queue on RQ.",
+            field, f"{shown(value)} ends in {HIGH_SUFFIX!r}, which names the upper band of a queue on RQ.",
             "Choose another name; for urgent jobs use priority.",
         )  # fmt: skip
 
@@ -40,8 +40,9 @@ def check_text(field: str, value: Any, limit: int) -> None:
 
     Raises: InvalidJob.
     """
-    if not isinstance(value, str) or len(value) > limit or "\x00" in value or not value.isprintable():
-        raise InvalidJob(field, f"{value!r:.160} is not usable.", f"Pass at most {limit} printable characters.")
+    # by the methods of str itself: those of a subclass may say anything
+    if not issubclass(type(value), str) or str.__len__(value) > limit or not str.isprintable(value):
+        raise InvalidJob(field, f"{shown(value)} is not usable.", f"Pass at most {limit} printable characters.")
 
 
 def check_int(field: str, value: Any, low: int, high: int) -> None:
@@ -49,8 +50,8 @@ def check_int(field: str, value: Any, low: int, high: int) -> None:
 
     Raises: InvalidJob.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidJob(field, f"{value!r:.160} is out of range.", f"Pass a whole number from {low} to {high}.")
+    if type(value) is bool or not issubclass(type(value), int) or not low <= int.__pos__(value) <= high:
+        raise InvalidJob(field, f"{shown(value)} is out of range.", f"Pass a whole number from {low} to {high}.")
 
 
 def check_moment(field: str, value: Any) -> None:
@@ -59,6 +60,10 @@ def check_moment(field: str, value: Any) -> None:
     Raises: InvalidJob if it has no time zone.
     """
     if not isinstance(value, datetime):
-        raise InvalidJob(field, f"{value!r:.160} is not a datetime.", "Pass an aware datetime.")
+        raise InvalidJob(field, f"{shown(value)} is not a datetime.", "Pass an aware datetime.")
+    try:
+        value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidJob(field, f"{shown(value)} lies beyond the calendar.", "Pass a time that UTC has.") from None
     if timezone.is_naive(value):
         raise InvalidJob(field, "has no time zone.", "Pass an aware datetime, as django.utils.timezone.now() gives.")

@@ -4,7 +4,6 @@ Schedules are independent of each other: one that cannot fire says why in its ro
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import Error, transaction
@@ -13,8 +12,8 @@ from django.db.models.functions import Cast, Coalesce, Concat, Now
 
 from jobs import enqueueing
 from jobs.conf import get_settings
-from jobs.definition import check_json, resolve
-from jobs.errors import InvalidJob
+from jobs.definition import check_payload, resolve
+from jobs.errors import InvalidJob, shown
 from jobs.failpoints import reach
 from jobs.lifecycle.settle import is_ledger_away
 from jobs.models import AuditEntry, Job, Schedule, ScheduleRun
@@ -42,18 +41,12 @@ def check_schedule(schedule: Schedule) -> None:
     check_name("name", schedule.name)
     check_timing(schedule.cron, schedule.every_seconds, schedule.timezone)
     if schedule.misfire not in Misfire.values:
-        raise InvalidJob("misfire", f"{schedule.misfire!r:.64} is no policy.", "Pass 'skip' or 'once'.")
+        raise InvalidJob("misfire", f"{shown(schedule.misfire, 64)} is no policy.", "Pass 'skip' or 'once'.")
     if schedule.queue != "":
         check_queue("queue", schedule.queue)
     if schedule.priority is not None:
         check_int("priority", schedule.priority, MIN_PRIORITY, MAX_PRIORITY)
-    if not isinstance(schedule.args, list | tuple):
-        raise InvalidJob("args", f"{schedule.args!r:.128} is not a list.", "Pass a list.")
-    if not isinstance(schedule.kwargs, Mapping):
-        raise InvalidJob("kwargs", f"{schedule.kwargs!r:.128} is not a dict.", "Pass a dict.")
-    check_json("args", schedule.args)
-    check_json("kwargs", schedule.kwargs)
-    resolve(schedule.task).bind(schedule.args, schedule.kwargs)
+    resolve(schedule.task).bind(*check_payload(schedule.args, schedule.kwargs))
 
 
 def enqueue_from(schedule: Schedule, due_at: datetime | None = None) -> Job:

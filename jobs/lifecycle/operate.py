@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs import events
-from jobs.definition import encode_payload, registry
+from jobs.definition import check_payload, registry
 from jobs.errors import NotPermitted
 from jobs.failpoints import reach
 from jobs.lifecycle.conflicts import again_on_conflict
@@ -74,7 +74,7 @@ def revive(
         if is_edit:
             new_args = job.args if args is None else list(args)
             new_kwargs = job.kwargs if kwargs is None else dict(kwargs)
-            check_arguments(job.task, new_args, new_kwargs)
+            new_args, new_kwargs = check_arguments(job.task, new_args, new_kwargs)
             edited = {"args": new_args, "kwargs": new_kwargs}
         return {
             **edited,
@@ -160,8 +160,8 @@ def resume_queue(name: str, *, actor: Actor, reason: str = "") -> bool:
 
 
 def _set_pause(name: str, actor: Actor, reason: str, *, is_paused: bool) -> bool:
-    permit(actor, "jobs.pause_queue", "pause" if is_paused else "resume", target=f"queue {name}")
     check_name("queue", name)
+    permit(actor, "jobs.pause_queue", "pause" if is_paused else "resume", target=f"queue {name}")
     return again_on_conflict(partial(_write_pause, name, actor, reason, is_paused=is_paused))
 
 
@@ -197,14 +197,15 @@ def note_refusal(actor: Actor, action: str, target: str = "") -> None:
     AuditEntry.objects.create(actor=actor_name(actor)[:150], action=action, target=target[:160], result="refused")
 
 
-def check_arguments(task_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Check edited arguments as an enqueue would.
+def check_arguments(task_name: str, args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Check edited arguments as an enqueue would, and return plain copies.
 
     Raises: UnknownTask, InvalidJob.
     """
     task = registry.get(task_name)
-    encode_payload(args, kwargs)
-    task.bind(args, kwargs)
+    plain = check_payload(args, kwargs)
+    task.bind(*plain)
+    return plain
 
 
 def actor_name(actor: Actor) -> str:

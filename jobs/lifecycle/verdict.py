@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from jobs.definition import JobTask
-from jobs.errors import Decision, PermanentError, UnknownTask
+from jobs.errors import MAX_DELAY_SECONDS, Decision, PermanentError, UnknownTask
 from jobs.retry import DEFAULT_POLICY, Action, Exponential
 from jobs.runs import Run
 from jobs.states import JobState, Outcome
@@ -23,7 +23,6 @@ class Ending:
 
 
 LOSS_BACKOFF = Exponential(first_seconds=1, factor=4, max_seconds=60, jitter=False)
-MAX_DELAY_SECONDS = 366 * 86400.0
 REASON_LENGTH = 255
 
 logger = logging.getLogger("jobs.lifecycle")

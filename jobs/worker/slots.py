@@ -125,7 +125,11 @@ class CoroutineSlots:
                 continue
 
     async def _execute(self, begun: Begun) -> None:
-        await executor.aexecute(begun.run, begun.context)
+        try:
+            await executor.aexecute(begun.run, begun.context)
+        except BaseException as error:  # as in ThreadSlot: the run must not vanish
+            with executor.recording(begun.run):
+                raise error
         self.desk.end(begun)
         self.averages.learn(begun.run.task, begun.run.run_seconds, self.desk.coroutine_count)
         self._wake.set()
