@@ -99,7 +99,7 @@ def trial(peer: str, repeat: int, **figures: Any) -> dict[str, Any]:
 
 
 def test_the_report_sums_the_repeats_and_shows_each_where_they_differ() -> None:
-    plan = {"scenarios": ["kills"], "repeats": 2, "jobs": 2, "rate": 200, "milliseconds": 20}
+    plan = {"scenarios": ["kills"], "repeats": 2, "backlog": 1, "rate": 50, "milliseconds": 50}
     setup = {"title": "t", "configuration": "c", "versions": {"rq": "3.0.0"}}
     runs = [trial("rq", 1, lost=3), trial("rq", 2, lost=4), {**trial("celery", 1), "error": "it did not start"}]
     value = {"plan": plan, "machine": {"processor": "slow"}, "peers": {"rq": setup}, "runs": runs}

@@ -32,7 +32,7 @@ def described(system: Survivor) -> dict[str, Any]:
 
 
 def produce(
-    system: Survivor, count: int, rate: float, milliseconds: float, log: str, journal: str
+    system: Survivor, first: int, count: int, rate: float, milliseconds: float, log: str, journal: str
 ) -> dict[str, Any]:
     """Enqueue jobs at an even pace; each that the system accepts is written to `log` and synced to disk.
 
@@ -41,8 +41,8 @@ def produce(
     refused_count = 0
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     begun = time.monotonic()
-    for number in range(count):
-        time.sleep(max(0.0, begun + number / rate - time.monotonic()))
+    for number in range(first, first + count):
+        time.sleep(max(0.0, begun + (number - first) / rate - time.monotonic()))
         try:
             system.enqueue(str(number), journal, milliseconds)
         except Exception as error:
@@ -55,12 +55,6 @@ def produce(
     return {"refused": refused_count, "seconds": time.monotonic() - begun}
 
 
-def warm_up(system: Survivor, number: int, journal: str) -> dict[str, Any]:
-    """Enqueue one short job whose key is negative, so that nobody counts it."""
-    system.enqueue(str(-1 - number), journal, 1)
-    return {}
-
-
 def main(module: str) -> None:
     """Prepare the system, say how it is set up, and do what the runner asks for."""
     system: Survivor = importlib.import_module(f"benchmarks.survival.peers.{module}").survivor()
@@ -68,10 +62,8 @@ def main(module: str) -> None:
     say(described(system))
     for line in sys.stdin:
         match line.split():
-            case ["warm-up", number, journal]:
-                say(warm_up(system, int(number), journal))
-            case ["produce", count, rate, milliseconds, log, journal]:
-                say(produce(system, int(count), float(rate), float(milliseconds), log, journal))
+            case ["produce", first, count, rate, milliseconds, log, journal]:
+                say(produce(system, int(first), int(count), float(rate), float(milliseconds), log, journal))
             case ["held"]:
                 say(system.held())
             case _:

@@ -27,7 +27,7 @@ class TrialError(Exception):
 
 
 class Host:
-    """Everything that a trial runs, in `directory`; `begin` first, `end` at last."""
+    """Everything that a trial runs, in `directory`; `begin` first, then `start`, `end` at last."""
 
     def __init__(self, system: System, directory: Path, python: Path, postgresql: PostgreSQL) -> None:
         self.directory = directory
@@ -53,7 +53,7 @@ class Host:
         self.companions: list[Tree] = []
 
     def begin(self) -> dict[str, Any]:
-        """Start all of it, and return how the system is set up; see `client.described`."""
+        """Start the broker and the client, and return how the system is set up; see `client.described`."""
         self.valkey.start()
         with self.log.open("ab") as log:
             self._client = subprocess.Popen(
@@ -69,9 +69,12 @@ class Host:
         told = self.answer()
         self.workers = [self._tree(f"worker-{n}", command) for n, command in enumerate(told["workers"])]
         self.companions = [self._tree(f"companion-{n}", command) for n, command in enumerate(told["companions"])]
+        return told
+
+    def start(self) -> None:
+        """Start the workers and their companions."""
         for tree in self.trees:
             tree.start()
-        return told
 
     @property
     def trees(self) -> list[Tree]:

@@ -35,12 +35,12 @@ they were taken. Speed is in [benchmarks.md](benchmarks.md), what QueueHub promi
 
 ## Method
 
-- **Load.** One producer enqueues {jobs:,} jobs at {rate:g} per second. When the call that enqueues returns, the job's
-  number goes to a log that is synced to disk: it is *acknowledged*. Each job appends a line to a journal, sleeps
-  {milliseconds:g} ms and appends another. Two workers with one slot each cannot keep up with that rate, so every
-  system has a backlog when the fault comes. Each trial has a private Valkey without persistence: `appendonly no`,
-  which is its default, and `save ""`, which is not; snapshots would bring back what is older than the last one. For
-  QueueHub, it has a private database on a PostgreSQL with fsync.
+- **Load.** One producer enqueues {backlog:,} jobs one by one before the workers start, so that every system has a
+  backlog when the fault comes, and {backlog:,} more at {rate:g} per second once they work. When the call that enqueues
+  returns, the job's number goes to a log that is synced to disk: it is *acknowledged*. Each job appends a line to a
+  journal, sleeps {milliseconds:g} ms and appends another. There are two workers with one slot each. Each trial has a
+  private Valkey without persistence: `appendonly no`, which is its default, and `save ""`, which is not; snapshots
+  would bring back what is older than the last one. For QueueHub, it has a private database on a PostgreSQL with fsync.
 - **Faults.** *Kills*: ten times, at least a second apart, a worker with all its children gets SIGKILL and is started
   again at once; the seed chooses which of those that have worked for a second. *Host*: once, everything but the
   producer, the broker and the database gets SIGKILL, QueueHub's scheduler too, and is started again 5 s later.

@@ -42,8 +42,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scenarios", nargs="*", default=list(SCENARIOS), choices=SCENARIOS, metavar="SCENARIO")
     parser.add_argument("--repeats", type=int, default=2, help="trials of each, with different seeds (2)")
     parser.add_argument("--seed", type=int, default=None, help="seed of the first repeat (printed; by chance)")
-    parser.add_argument("--jobs", type=int, default=800, help="jobs of a trial (800)")
-    parser.add_argument("--rate", type=float, default=100, help="jobs enqueued per second (100)")
+    parser.add_argument("--backlog", type=int, default=400, help="jobs before the workers start, and again after (400)")
+    parser.add_argument("--rate", type=float, default=50, help="jobs enqueued per second while they work (50)")
     parser.add_argument("--milliseconds", type=float, default=50, help="how long a job sleeps (50)")
     parser.add_argument("--at-once", type=int, default=8, help="trials beside each other (8)")
     parser.add_argument("--resume", action="store_true", help="go on with the run that was broken off")
@@ -86,12 +86,12 @@ def main() -> int:
 
 
 def _plan(options: argparse.Namespace, systems: dict[str, System]) -> dict[str, Any]:
-    names = ("scenarios", "repeats", "jobs", "rate", "milliseconds")
+    names = ("scenarios", "repeats", "backlog", "rate", "milliseconds")
     return {"peers": list(systems), **{name: getattr(options, name) for name in names}}
 
 
 def _make_all(directory: Path, systems: dict[str, System], options: argparse.Namespace, results: Results) -> int:
-    load = Load(options.jobs, options.rate, options.milliseconds)
+    load = Load(options.backlog, options.rate, options.milliseconds)
     postgresql = PostgreSQL(directory / "postgresql").start()
     failed_count, begun = 0, time.monotonic()
     try:

@@ -76,17 +76,12 @@ def broker(host: Host, chance: random.Random, production_seconds: float) -> list
     return [fault]
 
 
-def wait_until_all_work(host: Host, enqueue: Callable[[], None]) -> None:
-    """Feed the workers until each of them has run something.
+def wait_until_all_work(host: Host) -> None:
+    """Wait until each worker has begun something.
 
     Raises: TrialError if one does not.
     """
-    deadline = time.monotonic() + LONGEST_BOOT_SECONDS
-    while len(_working(host, wanted=0)) < len(host.workers):
-        if time.monotonic() > deadline:
-            raise TrialError(f"a worker does not work: {host.last_words()}")
-        enqueue()
-        host.pause(0.1)
+    _working(host, wanted=len(host.workers))
 
 
 def _working(host: Host, wanted: int, seconds: float = 0) -> list[str]:

@@ -3,7 +3,6 @@
 import random
 import time
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,26 @@ SETTLED_SECONDS = 5.0
 """Once the system holds nothing, or all has run, this much more silence ends the trial."""
 
 LONGEST_SECONDS = 400
+FAST = 1e6
+"""A rate that no producer reaches: jobs per second before the workers start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The work, the same for all: `count` jobs at `rate` per second, each of which sleeps `milliseconds`."""
+    """The work, the same for all: `backlog` jobs before the workers start, then as many at `rate` per second.
 
-    count: int
+    Each job sleeps `milliseconds`. With a backlog from the start, a fault does not find an empty queue where the
+    producer is slow.
+    """
+
+    backlog: int
     rate: float
     milliseconds: float
 
     @property
     def seconds(self) -> float:
-        """How long it is enqueued."""
-        return self.count / self.rate
+        """How long the second half is enqueued, if the producer keeps the pace."""
+        return self.backlog / self.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +58,28 @@ def attempt(bench: Bench, system: System, scenario: str, seed: int) -> dict[str,
     directory.mkdir()
     host = Host(system, directory, bench.python, bench.postgresql)
     load = bench.load
+    rest = (load.milliseconds, host.acknowledged, host.journal)
     try:
         told = host.begin()
-        _warm_up(host)
-        host.ask("produce", load.count, load.rate, load.milliseconds, host.acknowledged, host.journal)
+        host.ask("produce", 0, load.backlog, FAST, *rest)
+        before = host.answer()
+        host.start()
+        wait_until_all_work(host)
+        host.ask("produce", load.backlog, load.backlog, load.rate, *rest)
         faults = FAULTS[scenario](host, random.Random(f"{scenario} {seed}"), load.seconds)
-        produced = host.answer()
+        during = host.answer()
         silent_seconds, held = _wait_for_silence(host, system.quiet_seconds)
         figures = judge(acknowledged(host.acknowledged), journal(host.journal), faults, held)
     finally:
         host.end()
     return {
         **figures,
-        "refused": produced["refused"],
-        "enqueued_seconds": round(produced["seconds"], 1),
+        "refused": before["refused"] + during["refused"],
+        "enqueued_seconds": round(during["seconds"], 1),
         "self_ended": host.self_ended_count,
         "silent_seconds": round(silent_seconds, 1),
         "told": {name: told[name] for name in ("configuration", "versions", "python")},
     }
-
-
-def _warm_up(host: Host) -> None:
-    numbers = count()
-
-    def enqueue() -> None:
-        host.ask("warm-up", next(numbers), host.journal)
-        host.answer()
-
-    wait_until_all_work(host, enqueue)
 
 
 def _wait_for_silence(host: Host, quiet_seconds: float) -> tuple[float, dict[str, list[str]]]:
