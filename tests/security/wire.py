@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server said; names of headers in lower case."""
+    """What the server said; names of headers in lower case, of one that comes twice both values by lines."""
 
     status: int
     headers: dict[str, str]
@@ -48,6 +48,8 @@ def ask(
     try:
         connection.request(method, path, body, sent)
         answer = connection.getresponse()
-        return Answer(answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read())
+        names = {name.lower() for name, _ in answer.getheaders()}
+        received = {name: "\n".join(answer.headers.get_all(name, [])) for name in names}
+        return Answer(answer.status, received, answer.read())
     finally:
         connection.close()
