@@ -19,6 +19,7 @@ from tests.security.least.conftest import Start
 from tests.security.least.servers import Broker, Ledger, password
 from tests.support import PROJECT, Processes, Running, eventually
 
+GUIDE = PROJECT / "docs/least-privilege.md"
 RQ = str(Path(sys.executable).with_name("rq"))
 CONFIRMED = {"confirmed": "yes", "reason": "because"}
 REFUSED = re.compile(r"permission denied|NOPERM|NOAUTH|WRONGPASS|InsufficientPrivilege|must be owner|Traceback")
@@ -104,7 +105,7 @@ def use_every_verb(visitor: Visitor, ledger: Ledger) -> None:
 
 def allow_plain_jobs(client: redis.Redis) -> None:
     """Give the workers the rights that docs/least-privilege.md names for PLAIN_RQ_FUNCTIONS."""
-    text = (PROJECT / "docs/least-privilege.md").read_text()
+    text = GUIDE.read_text()
     (rules,) = re.findall(r"^ACL SETUSER queuehub-worker (~.*)$", text, re.MULTILINE)
     client.execute_command("ACL", "SETUSER", "queuehub-worker", *rules.split())
 

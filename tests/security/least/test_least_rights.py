@@ -2,6 +2,8 @@
 
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from jobs.errors import TransportUnavailable
 from jobs.transports.rq import RQTransport
 from queuehub.brokers import rq_queue
 from queuehub.databases import database
+from tests.docs.documents import blocks
 from tests.security.least import life
 from tests.security.least.browsing import Visitor
 from tests.security.least.conftest import Start
@@ -207,17 +210,38 @@ def test_a_grant_by_mistake_opens_the_audit_log_to_nobody(migrated: Ledger) -> N
     assert migrated.rows("SELECT count(*) FROM jobs_auditentry WHERE actor <> 'x'") == [(count,)]
 
 
-def test_the_owner_deletes_old_audit_rows_only_on_purpose(migrated: Ledger) -> None:
-    migrated.rows("INSERT INTO jobs_auditentry (actor, action, target) VALUES ('ann', 'retry', 'job 1')")
-    with psycopg.connect(migrated.url("owner")) as connection:
-        for statement in AUDIT[:2]:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"), connection.transaction():
-                connection.execute(statement)
-        with connection.transaction():
-            connection.execute("SET LOCAL queuehub.audit_retention = 'on'")
-            assert connection.execute("DELETE FROM jobs_auditentry").rowcount >= 1
-        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-            connection.execute("DELETE FROM jobs_auditentry")
+def test_the_owner_deletes_old_audit_rows_only_on_purpose(ledger: Ledger) -> None:
+    for age in ("1 year", "3 years"):
+        columns = "jobs_auditentry (at, actor, action, target)"
+        ledger.rows(f"INSERT INTO {columns} VALUES (now() - interval '{age}', 'ann', 'retry', 'job 1')")
+    (documented,) = (block.text for block in blocks(life.GUIDE, "postgresql") if "audit_retention" in block.text)
+    with psycopg.connect(ledger.url("owner"), autocommit=True) as connection:
+        for round_count in (2, 1):
+            for statement in AUDIT[:2]:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+                    connection.execute(statement)
+            assert ledger.rows("SELECT count(*) FROM jobs_auditentry WHERE actor = 'ann'") == [(round_count,)]
+            connection.execute(documented)
+
+
+def test_the_migration_of_the_audit_log_waits_for_operators_and_holds_up_no_job(migrated: Ledger) -> None:
+    migration: Any = import_module("jobs.migrations.0002_audit_append_only")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs_auditentry'::regclass"
+    with (
+        psycopg.connect(migrated.url("web")) as operator,
+        psycopg.connect(migrated.url("web"), autocommit=True) as application,
+        psycopg.connect(migrated.url("owner")) as owner,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        operator.execute("INSERT INTO jobs_auditentry (actor, action, target) VALUES ('ann', 'retry', 'job 1')")
+        owner.execute(migration.LOCK_TIMEOUT)
+        waits = thread.submit(owner.execute, migration.POSTGRESQL_REMOVAL[0])
+        eventually(lambda: migrated.rows(waiting) == [(1,)])
+        application.execute("SET statement_timeout = '1s'")
+        application.execute("INSERT INTO jobs_job (task) VALUES ('enqueued.meanwhile')")
+        operator.commit()
+        waits.result(5)
+        owner.execute(migration.POSTGRESQL_TRIGGER)
 
 
 @pytest.mark.fast
