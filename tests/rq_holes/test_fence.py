@@ -20,7 +20,7 @@ from tests.factories import fresh, make_worker
 from tests.journal import BEGAN, ENDED, Journal
 from tests.rq_holes import plain
 from tests.rq_holes.conftest import Start
-from tests.support import eventually
+from tests.support import eventually, is_alive
 
 TWO_MINUTES_SECONDS = 120
 AHEAD = {"PYTHONPATH": str(Path(__file__).with_name("clock")), "CLOCK_SHIFT_SECONDS": str(TWO_MINUTES_SECONDS)}
@@ -75,9 +75,13 @@ def test_a_worker_that_thaws_overwrites_nothing(ours: Start, journal: Journal, f
     flag.unlink()
     second = ours("jobs_worker", "--processes", "1", "--burst")
     assert second.wait(60) == 0
-    os.killpg(first.pid, signal.SIGCONT)
-    eventually(lambda: len(journal.lines(ENDED)) == 2, message="the thawed run did not end")
-    eventually(lambda: Worker.objects.living().exclude(id=frozen.id).exists(), 30, "it was not replaced")
+    # the parent, who would kill it, sleeps on: the run ends, and so does the worker, once it has settled what it has
+    os.kill(frozen.pid, signal.SIGCONT)
+    eventually(lambda: len(journal.lines(ENDED)) == 2, 30, "the thawed run did not end")
+    os.kill(frozen.pid, signal.SIGTERM)
+    eventually(lambda: not is_alive(frozen.pid), 30, "the thawed worker did not end")
+    first.send(signal.SIGCONT)
+    eventually(lambda: Worker.objects.living().exists(), 30, "it was not replaced")
     assert first.stop() == 0
     assert fresh(job).state == "succeeded"
     assert history(job.id) == ["lost", "success"]

