@@ -40,11 +40,11 @@ def ledger(transactional_db: None) -> Iterator[None]:
 
 @pytest.fixture
 def transport(settings: Any) -> MemoryTransport:
-    """Make a transport in memory that of this process, and let lost messages be looked for after half a minute."""
+    """Make a transport in memory that of this process; lost messages are looked for after half a tick of the model."""
     settings.QUEUEHUB = {
         **settings.QUEUEHUB,
         "TRANSPORT": "jobs.transports.memory.MemoryTransport",
-        "REPUBLISH_AFTER_SECONDS": 30,
+        "REPUBLISH_AFTER_SECONDS": 300,
     }
     made = get_transport()
     assert isinstance(made, MemoryTransport)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +19,13 @@ from jobs.models.fields import uuid7
 from jobs.transports.memory import MemoryTransport
 from tests.factories import make_worker
 from tests.properties import comparison, laws, moves
+from tests.properties.clock import TICK
 from tests.properties.model import Model, ModelJob
 from tests.properties.tasks import MAX_ATTEMPTS, work
 
 QUEUES = ("default", "slow")
 SLOTS = 2
-some_minutes = st.sampled_from([None, None, None, 1, 10])
+some_ticks = st.sampled_from([None, None, None, 1, 10])
 
 # Everything that an enqueue may say of a job, mostly nothing.
 wishes = st.fixed_dictionaries(
@@ -33,8 +33,8 @@ wishes = st.fixed_dictionaries(
         "queue": st.sampled_from(QUEUES),
         "priority": st.sampled_from([0, 0, 7, -7]),
         "key": st.sampled_from([None, None, None, "a", "b"]),
-        "delay": some_minutes,
-        "expiry": some_minutes,
+        "delay": some_ticks,
+        "expiry": some_ticks,
         "max_attempts": st.integers(1, MAX_ATTEMPTS),
     }
 )
@@ -101,8 +101,8 @@ class EnqueueRules(RuleBasedStateMachine):
             "priority": wish["priority"],
             "max_attempts": wish["max_attempts"],
             "unique_key": wish["key"],
-            "run_after": wish["delay"] and now + timedelta(minutes=wish["delay"]),
-            "expires_at": wish["expiry"] and now + timedelta(minutes=wish["expiry"]),
+            "run_after": wish["delay"] and now + wish["delay"] * TICK,
+            "expires_at": wish["expiry"] and now + wish["expiry"] * TICK,
         }
         return multiple(*self._expect([Job.objects.enqueue(work.using(**options), 0)], [wish]))
 
@@ -133,7 +133,7 @@ class EnqueueRules(RuleBasedStateMachine):
 
     @rule(target=jobs, queue=st.sampled_from(QUEUES), key=st.sampled_from([None, "a"]), is_later=st.booleans())
     def insert_by_plain_sql(self, queue: str, key: str | None, is_later: bool) -> Any:
-        state, due_at = ("scheduled", timezone.now() + timedelta(minutes=1)) if is_later else ("queued", timezone.now())
+        state, due_at = ("scheduled", timezone.now() + TICK) if is_later else ("queued", timezone.now())
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO jobs_job (task, args, queue, unique_key, state, due_at) VALUES (%s, %s, %s, %s, %s, %s)"
@@ -172,7 +172,6 @@ class EnqueueRules(RuleBasedStateMachine):
         comparison.compare_attempts(self.model, attempts)
         comparison.compare_totals(self.model, self.audited_before)
         comparison.compare_changes(self.model, self.heard)
-        comparison.compare_answers(self.model)
         laws.check_rows(jobs)
         laws.check_attempts(jobs, attempts)
 
@@ -195,9 +194,9 @@ def _job(wish: dict[str, Any], **columns: Any) -> Job:
     """Return the unsaved job that was wished for."""
     now = timezone.now()
     if wish["delay"] is not None:
-        columns["due_at"] = now + timedelta(minutes=wish["delay"])
+        columns["due_at"] = now + wish["delay"] * TICK
     if wish["expiry"] is not None:
-        columns["expires_at"] = now + timedelta(minutes=wish["expiry"])
+        columns["expires_at"] = now + wish["expiry"] * TICK
     return Job(
         task=work.module_path,
         args=[0],

@@ -1,7 +1,6 @@
 """The whole machine: what people, the dispatcher and time do to jobs, on top of enqueues and workers."""
 
 from contextlib import suppress
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -16,8 +15,9 @@ from jobs.lifecycle.due import expire, promote_due
 from jobs.lifecycle.operate import Report
 from jobs.lifecycle.retention import delete_old
 from jobs.transports import Message
-from tests.properties import clock
+from tests.properties import clock, comparison
 from tests.properties.enqueue_rules import QUEUES
+from tests.properties.model import DAY
 from tests.properties.worker_rules import WorkerRules
 
 ACTOR = "the test"
@@ -40,15 +40,15 @@ class LifeRules(WorkerRules):
     def discard(self, ids: list[UUID]) -> None:
         self._changed(ids, operate.discard(ids, actor=ACTOR), self.model.discard(ids))
 
-    @rule(ids=chosen_jobs, minutes=st.sampled_from([None, None, 10]), number=st.sampled_from([None, None, 1, 2]))
-    def revive(self, ids: list[UUID], minutes: int | None, number: int | None) -> None:
+    @rule(ids=chosen_jobs, ticks=st.sampled_from([None, None, 10]), number=st.sampled_from([None, None, 1, 2]))
+    def revive(self, ids: list[UUID], ticks: int | None, number: int | None) -> None:
         report = operate.revive(
             ids,
             actor=ACTOR,
             args=None if number is None else [number],
-            run_after=None if minutes is None else timezone.now() + timedelta(minutes=minutes),
+            run_after=None if ticks is None else timezone.now() + ticks * clock.TICK,
         )
-        self._changed(ids, report, self.model.revive(ids, minutes, number))
+        self._changed(ids, report, self.model.revive(ids, ticks, number))
 
     def _changed(self, ids: list[UUID], report: Report, expected: list[UUID]) -> None:
         assert report.changed == expected
@@ -71,6 +71,10 @@ class LifeRules(WorkerRules):
     def pause_or_resume(self, queue: str, is_paused: bool) -> None:
         verb = operate.pause_queue if is_paused else operate.resume_queue
         assert verb(queue, actor=ACTOR) == self.model.pause(queue, is_paused)
+
+    @rule()
+    def look_around(self) -> None:
+        comparison.compare_answers(self.model)
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -117,10 +121,10 @@ class LifeRules(WorkerRules):
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    @rule(minutes=st.sampled_from([1, 2, 30]))
-    def let_time_pass(self, minutes: int) -> None:
-        self.model.now += minutes
-        clock.let_pass(minutes)
+    @rule(ticks=st.sampled_from([1, 2, 30]))
+    def let_time_pass(self, ticks: int) -> None:
+        self.model.now += ticks
+        clock.let_pass(ticks)
 
     @rule()
     def promote(self) -> None:
@@ -132,7 +136,7 @@ class LifeRules(WorkerRules):
 
     @rule(days=st.sampled_from([0, 8, 31]))
     def delete_old(self, days: int) -> None:
-        self.let_time_pass(days * 24 * 60)
+        self.let_time_pass(days * DAY)
         assert delete_old() == self.model.forget_old()
 
     @rule()

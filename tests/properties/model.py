@@ -1,6 +1,6 @@
 """A small model of a job's life, in plain Python: what each verb does to a job, without a database or the engine.
 
-Time is counted in whole minutes and moves only when it is told to.
+Time is counted in ticks of ten minutes and moves only when it is told to; the slowest machine is quicker than a tick.
 """
 
 from collections import Counter
@@ -11,9 +11,11 @@ from uuid import UUID
 FINAL = {"succeeded", "dead", "cancelled"}
 WAITING = {"queued", "scheduled", "retrying", "blocked"}
 POISON_LOSSES = 3
-SUCCEEDED_MINUTES, CANCELLED_MINUTES = 7 * 24 * 60, 30 * 24 * 60
+TICK_SECONDS = 600
+DAY = 24 * 6
+SUCCEEDED_TICKS, CANCELLED_TICKS = 7 * DAY, 30 * DAY
 
-# How a run ends → the outcome that history keeps, the state that follows, minutes until it is due again. A failure
+# How a run ends → the outcome that history keeps, the state that follows, ticks until it is due again. A failure
 # that uses the last attempt up is dead whatever stands here; `lost` is decided by the losses before.
 ENDS: dict[str, tuple[str, str, int]] = {
     "success": ("success", "succeeded", 0),
@@ -43,7 +45,7 @@ class ModelJob:
     key: str | None = None
     due: int = 0
     expires: int | None = None
-    published: int | None = None  # the minute
+    published: int | None = None  # the tick
     publish_seq: int = 0
     claim: int | None = None
     worker: str = ""
@@ -161,18 +163,18 @@ class Model:
         job = self.jobs.get(job_id)
         if job is None or job.claim != claim:
             return False
-        outcome, state, minutes = ENDS[end]
+        outcome, state, ticks = ENDS[end]
         if outcome in {"error", "timeout"}:
             job.failures += 1
             state = "dead" if job.failures >= job.max_attempts else state
         if outcome == "lost":
             job.losses.append(is_alone)
-            state, minutes = ("queued", 0) if len(job.losses) == 1 else ("retrying", 1)
+            state, ticks = ("queued", 0) if len(job.losses) == 1 else ("retrying", 1)
             state = "dead" if is_alone and sum(job.losses) >= POISON_LOSSES else state
         if job.is_cancel_requested and state in WAITING:
             state, outcome = "cancelled", "cancelled" if outcome == "lost" else outcome
         self._move(job, state)
-        job.due = self.now + minutes if state == "retrying" else job.due
+        job.due = self.now + ticks if state == "retrying" else job.due
         job.attempts.append((outcome, claim, is_alone))
         self.settled.append((job_id, len(job.attempts), outcome, state))
         again = {"error": ["retried"], "timeout": ["retried"], "lost": ["rescued"]}.get(outcome, [])
@@ -226,7 +228,7 @@ class Model:
 
     def forget_old(self) -> int:
         """Delete what was kept long enough; dead letters stay."""
-        kept = {"succeeded": SUCCEEDED_MINUTES, "cancelled": CANCELLED_MINUTES}
+        kept = {"succeeded": SUCCEEDED_TICKS, "cancelled": CANCELLED_TICKS}
         old = self.pick(
             lambda job: job.state in kept and job.finished is not None and job.finished + kept[job.state] <= self.now
         )
@@ -250,14 +252,14 @@ class Model:
         self.operated["cancel"] += len(changed)
         return changed
 
-    def revive(self, ids: Iterable[UUID], minutes: int | None, number: int | None) -> list[UUID]:
+    def revive(self, ids: Iterable[UUID], ticks: int | None, number: int | None) -> list[UUID]:
         """Start dead and cancelled jobs anew, at once or later, with another argument if one is given."""
         changed = []
         for job in self._each(ids):
             if job.state not in {"dead", "cancelled"} or self.holder(job.key) is not None:
                 continue
-            self._move(job, "queued" if minutes is None else "scheduled")
-            job.due, job.expires, job.is_cancel_requested = self.now + (minutes or 0), None, False
+            self._move(job, "queued" if ticks is None else "scheduled")
+            job.due, job.expires, job.is_cancel_requested = self.now + (ticks or 0), None, False
             job.failures, job.losses, job.revived_after = 0, [], len(job.attempts)
             job.number = job.number if number is None else number
             self._count(job, "revived")

@@ -6,9 +6,9 @@ from jobs.retry import DEAD, DISCARD, Fixed, on
 MAX_ATTEMPTS = 3
 
 
-@task(
-    max_attempts=MAX_ATTEMPTS,
-    retry=Fixed(seconds=60, jitter=False, rules=(on(LookupError, do=DISCARD), on(ArithmeticError, do=DEAD))),
-)
+RULES = (on(LookupError, do=DISCARD), on(ArithmeticError, do=DEAD))
+
+
+@task(max_attempts=MAX_ATTEMPTS, retry=Fixed(seconds=600, jitter=False, rules=RULES))
 def work(number: int = 0) -> None:
     """Do nothing."""

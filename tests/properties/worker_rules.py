@@ -17,19 +17,19 @@ from jobs.states import Outcome
 from tests.factories import begun, ended
 from tests.properties import clock
 from tests.properties.enqueue_rules import QUEUES, SLOTS, BoomError, EnqueueRules
-from tests.properties.model import ModelJob
+from tests.properties.model import TICK_SECONDS, ModelJob
 
 # What the executor would have noted for each of the model's ends.
 RUNS: dict[str, dict[str, Any]] = {
     "success": {"outcome": Outcome.SUCCESS, "result_text": '"done"'},
     "unstorable result": {"outcome": Outcome.SUCCESS, "result_text": '{"cut off'},
     "error": {"outcome": Outcome.ERROR, "error": ValueError()},
-    "Retry": {"outcome": Outcome.ERROR, "error": Retry(180), "delay_seconds": 180.0},
+    "Retry": {"outcome": Outcome.ERROR, "error": Retry(3 * TICK_SECONDS), "delay_seconds": 3.0 * TICK_SECONDS},
     "timeout": {"outcome": Outcome.TIMEOUT, "error": TimeoutError()},
     "permanent error": {"outcome": Outcome.ERROR, "error": PermanentError()},
     "error that a rule makes permanent": {"outcome": Outcome.ERROR, "error": ZeroDivisionError()},
     "error that a rule discards": {"outcome": Outcome.ERROR, "error": KeyError()},
-    "Snooze": {"outcome": Outcome.SNOOZED, "delay_seconds": 120.0},
+    "Snooze": {"outcome": Outcome.SNOOZED, "delay_seconds": 2.0 * TICK_SECONDS},
     "Discard": {"outcome": Outcome.DISCARDED},
     "interrupt": {"outcome": Outcome.CANCELLED},
 }
@@ -218,5 +218,5 @@ class WorkerRules(EnqueueRules):
         with self.nothing_changes():  # a second reconciler comes to the same conclusion
             assert lifecycle.lose_worker(worker) == 0
         for job in self.model.pick(lambda job: job.state == "retrying" and job.attempts[-1][0] == "lost", held):
-            clock.wait_a_minute_after_loss(job.id)
+            clock.wait_a_tick_after_loss(job.id)
         self.workers[slot] = self.new_worker()
