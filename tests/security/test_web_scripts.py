@@ -1,0 +1,164 @@
+"""Texts that want to be scripts, in a real browser and in every page's source."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.admin.utils import quote as escaped
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from jobs.models import Attempt, AuditEntry, Job, Queue, Schedule, Worker
+from tests.admin.conftest import page
+from tests.dashboards.test_live import SessionOf
+from tests.factories import make_job
+
+ADD = "tests.tasks.add"
+RUNS = "window.owned=1"
+HOSTILE = f"'\"></script><script>{RUNS}</script><img src=x onerror={RUNS}>{{{{7*7}}}}"
+LINK = f"javascript:{RUNS}//<svg onload={RUNS}>"
+MODELS = ("job", "deadletter", "attempt", "queue", "worker", "schedule", "auditentry")
+
+
+@pytest.fixture
+def hostile_rows(transactional_db: None) -> dict[str, Any]:
+    """One row of each model that says hostile things wherever a text may stand; the key of each."""
+    dead = make_job("dead", task=ADD, args=[1])
+    Job.objects.filter(pk=dead.pk).update(
+        args=[HOSTILE, {HOSTILE: LINK}], kwargs={HOSTILE: HOSTILE, "url": LINK},
+        task=HOSTILE[:128], queue=HOSTILE[:128], worker=HOSTILE, reason=HOSTILE, subject=LINK, tenant=HOSTILE,
+        unique_key=HOSTILE, correlation_id=HOSTILE[:128], trace=LINK, enqueued_by=LINK, tags=[HOSTILE, LINK],
+        meta={HOSTILE: LINK}, result={"x": HOSTILE}, progress={"done": HOSTILE},
+    )  # fmt: skip
+    Attempt.objects.filter(job=dead).update(
+        traceback=HOSTILE, message=HOSTILE, exception_class=HOSTILE, worker=HOSTILE, host=LINK, code_version=HOSTILE[:64],
+        queue=HOSTILE[:128],
+    )  # fmt: skip
+    now = timezone.now()
+    queue = Queue.objects.create(name=HOSTILE[:128], paused_at=now, paused_by=HOSTILE, paused_reason=LINK)
+    worker = Worker.objects.create(
+        id=HOSTILE[:100], pool="p", node=HOSTILE, host=LINK, pid=1, queues=[HOSTILE], runs=[{"job": LINK, "seconds": 1}],
+        code_version=HOSTILE[:64],
+    )  # fmt: skip
+    schedule = Schedule.objects.create(
+        name=HOSTILE[:100], task=HOSTILE[:128], args=[HOSTILE], kwargs={HOSTILE: LINK}, cron="0 3 * * *",
+        queue=HOSTILE[:128], last_error=HOSTILE,
+    )  # fmt: skip
+    entry = AuditEntry.objects.create(
+        actor=HOSTILE, action="retry", target=f"job {dead.pk}", reason=HOSTILE, before={HOSTILE: LINK},
+        after={"state": HOSTILE},
+    )  # fmt: skip
+    keys = [dead.pk, dead.pk, Attempt.objects.get().pk, queue.pk, worker.pk, schedule.pk, entry.pk]
+    return dict(zip(MODELS, keys, strict=True))
+
+
+def addresses(keys: dict[str, Any]) -> list[str]:
+    """Return every page that shows these rows, and some that show what their address says."""
+    parts = [page(model) for model in keys]
+    for model, key in keys.items():
+        parts += [reverse(f"admin:jobs_{model}_{view}", args=[escaped(key)]) for view in ("change", "history")]
+    said = quote(HOSTILE)
+    reflected = [page("job") + f"?q={said}", page("job") + f"?queue={said}&task={said}", f"/{said}", f"/?{said}={said}"]
+    return ["/", *parts, page("job", keys["job"], "edit"), *reflected]
+
+
+@pytest.fixture
+def looking(web_server: str, operator: User, session_of: SessionOf, browser: Chrome) -> Iterator[Chrome]:
+    """A browser in which the operator is logged in."""
+    browser.get(f"{web_server}/healthz")
+    browser.add_cookie({"name": "sessionid", "value": session_of(operator)})
+    yield browser
+    browser.get_log("browser")
+
+
+def assert_nothing_ran(browser: Chrome, address: str) -> None:
+    assert browser.execute_script("return window.owned") is None, address
+    planted = "return document.querySelectorAll('[onerror], [onload], img[src=x], a[href^=javascript]').length"
+    assert browser.execute_script(planted) == 0, address
+    assert "script>" not in (browser.execute_script("return [...document.scripts].map(s => s.src).join()")), address
+
+
+@pytest.mark.slow
+def test_no_hostile_text_runs_in_a_browser(
+    web_server: str, looking: Chrome, hostile_rows: dict[str, Any]
+) -> None:
+    shown = [address for address in addresses(hostile_rows) if "history" not in address and "worker" not in address]
+    for address in shown:
+        looking.get(web_server + address)
+        assert "Server Error" not in looking.page_source
+        assert_nothing_ran(looking, address)
+    # the overview draws itself from JSON
+    looking.get(web_server)
+    WebDriverWait(looking, 20).until(lambda seen: HOSTILE[:20] in seen.find_element(By.ID, "letters").text)
+    assert_nothing_ran(looking, "/")
+    assert HOSTILE[:20] in looking.find_element(By.ID, "queues").text
+    # the question before a verb, and its answer
+    looking.get(web_server + page("deadletter", hostile_rows["job"], "change"))
+    looking.find_element(By.CSS_SELECTOR, "form[action$='/verb/discard/'] button").click()
+    assert_nothing_ran(looking, "question")
+    looking.find_element(By.NAME, "reason").send_keys(HOSTILE)
+    looking.find_element(By.CSS_SELECTOR, "input[type=submit][value=Discard]").click()
+    assert_nothing_ran(looking, "answer")
+    assert Job.objects.get(pk=hostile_rows["job"]).state == "cancelled"
+
+
+PLANT = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", e => window.violations.push(e.violatedDirective));
+const script = document.createElement("script"); script.textContent = "window.owned = 1";
+const image = document.createElement("div"); image.innerHTML = "<img src=x onerror='window.owned = 2'>";
+const far = document.createElement("script"); far.src = "https://evil.example/x.js";
+const style = document.createElement("style"); style.textContent = "body { color: red }";
+const form = document.createElement("form"); form.action = "https://evil.example/"; form.method = "post";
+document.body.append(script, image, far, style, form);
+form.submit();
+"""
+
+
+@pytest.mark.slow
+def test_the_policy_stops_a_script_that_got_into_a_page(web_server: str, looking: Chrome) -> None:
+    for address in ("/", "/admin/", "/admin/jobs/job/", "/admin/password_change/"):
+        looking.get(web_server + address)
+        looking.execute_script(PLANT)
+        WebDriverWait(looking, 20).until(lambda seen: len(seen.execute_script("return window.violations")) >= 5)
+        stopped = {str(name).removesuffix("-elem") for name in looking.execute_script("return violations")}
+        assert {"script-src", "script-src-attr", "style-src", "form-action"} <= stopped
+        assert looking.execute_script("return window.owned") is None
+
+
+@pytest.mark.slow
+def test_the_admins_own_pages_need_nothing_inline(
+    web_server: str, browser: Chrome, administrator: User, session_of: SessionOf, hostile_rows: dict[str, Any]
+) -> None:
+    browser.get(f"{web_server}/healthz")
+    browser.add_cookie({"name": "sessionid", "value": session_of(administrator)})
+    own = ["", "auth/user/", "auth/user/add/", f"auth/user/{administrator.pk}/change/", "auth/group/add/"]
+    own += [f"auth/user/{administrator.pk}/delete/", f"auth/user/{administrator.pk}/password/", "password_change/"]
+    browser.get_log("browser")
+    for address in [*(f"/admin/{path}" for path in own), *addresses(hostile_rows)[:3]]:
+        browser.get(web_server + address)
+    complaints = [entry["message"] for entry in browser.get_log("browser")]
+    assert not [text for text in complaints if "Content Security Policy" in text or "Refused" in text]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("memory_transport")
+def test_every_answer_escapes_or_is_json(operating: Client, hostile_rows: dict[str, Any]) -> None:
+    for address in addresses(hostile_rows):
+        answer = operating.get(address)
+        assert answer.status_code in (200, 404), address
+        said = answer.content.decode()
+        for wanted in ("<script>window", f"onerror={RUNS}>", "<svg onload", "href=\"javascript", "href='javascript"):
+            assert wanted not in said, (address, wanted)
+    answer = operating.get("/snapshot.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert HOSTILE in json.dumps(json.loads(answer.content), ensure_ascii=False).replace('\\"', '"')
+    said = operating.get("/metrics").content.decode()
+    assert "\n<" not in said
