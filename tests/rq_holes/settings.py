@@ -1,4 +1,4 @@
-"""The test settings with the tasks of these tests and short times; a queue of its own for what comes second."""
+"""The test settings with the tasks of these tests, one function for plain RQ jobs, and short times."""
 
 from tests.settings import *  # noqa: F403
 

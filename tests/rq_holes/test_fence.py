@@ -83,6 +83,7 @@ def test_a_worker_that_thaws_overwrites_nothing(ours: Start, journal: Journal, f
     first.send(signal.SIGCONT)
     eventually(lambda: Worker.objects.living().exists(), 30, "it was not replaced")
     assert first.stop() == 0
+    assert "Traceback" not in first.output  # the claim refused it, before the unique number of its attempt did
     assert fresh(job).state == "succeeded"
     assert history(job.id) == ["lost", "success"]
     assert Attempt.objects.get(job_id=job.id, outcome="success").worker != frozen.id
