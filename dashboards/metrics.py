@@ -93,6 +93,7 @@ def engine_metrics() -> Iterator[Metric]:
     if answer is not None:
         totals, counts = answer
         yield _finished(totals)
+        yield _worthless_messages(totals)
         yield _queue_jobs(counts)
         yield _dead_letters(counts)
 
@@ -104,10 +105,21 @@ def _finished(totals: dict[tuple[str, str], statistics.Figures]) -> Metric:
     labels = task_labels()
     sums: Counter[tuple[str, str, str]] = Counter()
     for (queue, task), done in totals.items():
-        for state in FINAL_STATES:
+        for state in FINAL_STATES if queue else ():
             sums[queue, labels.get(task, OTHER), state.value] += done.counts.get(f"state_{state.value}", 0)
     for key, value in sorted(sums.items()):
         family.add_metric(key, value)
+    return family
+
+
+def _worthless_messages(totals: dict[tuple[str, str], statistics.Figures]) -> Metric:
+    family = CounterMetricFamily(
+        "queuehub_messages_worthless",
+        "Messages that led to no job: damaged or forged, or void because their job is unknown, done or taken.",
+        labels=["reason"],
+    )
+    for reason in ("damaged", "void"):
+        family.add_metric([reason], sum(done.counts.get(f"messages_{reason}", 0) for done in totals.values()))
     return family
 
 

@@ -24,6 +24,8 @@ from tests.support import Processes, free_port
 ADD = "tests.tasks.add"
 CONFIRMED = {"confirmed": "yes", "reason": "because"}
 LOGIN = "/admin/login/"
+FULL_WIDTH = "".join(chr(ord(letter) + 0xFEE0) for letter in "operator")
+SPELLINGS = [" operator", "operator\t", "OPERATOR", FULL_WIDTH, "\u3000operator" + " " * 400]
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def test_after_the_limit_even_the_right_password_waits() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("tight", "operator")
-@pytest.mark.parametrize("name", [" operator", "operator\t", "OPERATOR", "ｏｐｅｒａｔｏｒ", "\u3000operator" + " " * 400])
+@pytest.mark.parametrize("name", SPELLINGS)
 def test_another_spelling_of_the_name_is_no_other_name(name: str) -> None:
     for _ in range(3):
         log_in()
@@ -191,7 +193,7 @@ def two_servers(live_database: LiveDatabase, processes: Processes, operator: Use
     servers = [processes.start(*command, str(port), env=environment) for port in ports]
     for server in servers:
         server.wait_for("Uvicorn running on")
-    yield [f"http://127.0.0.1:{port}" for port in ports]
+    return [f"http://127.0.0.1:{port}" for port in ports]
 
 
 def test_tries_at_once_over_two_processes_without_redis_are_counted_like_tries_in_a_row(

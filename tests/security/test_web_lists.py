@@ -67,7 +67,9 @@ def rows() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.opts.model_name)
 @pytest.mark.usefixtures("rows")
-def test_no_parameter_of_a_list_reaches_the_statement_or_breaks_the_page(operating: Client, page: ReadOnlyAdmin) -> None:
+def test_no_parameter_of_a_list_reaches_the_statement_or_breaks_the_page(
+    operating: Client, page: ReadOnlyAdmin
+) -> None:
     before = (Job.objects.count(), Attempt.objects.count())
     for name in parameters_of(page):
         for text in [*INJECTIONS, *ODD]:
@@ -131,7 +133,7 @@ def test_parameters_of_the_other_pages_change_nothing(operating: Client) -> None
 
 @pytest.mark.parametrize("key", [INJECTIONS[2], "\x00", "9" * 5000, "_5F_00", ".."])
 def test_a_hostile_id_is_not_found(operating: Client, key: str) -> None:
-    for model in (page.opts.model_name for page in PAGES):
+    for model in (listed.opts.model_name for listed in PAGES):
         for part in ("change", "history", "verb/retry", "edit"):
             address = f"/admin/jobs/{model}/{urlencode({'': key})[1:].replace('+', '%20')}/{part}/"
             assert operating.get(address).status_code in (302, 400, 404, 405), address[:100]

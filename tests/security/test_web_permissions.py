@@ -164,7 +164,7 @@ def test_every_verb_of_the_engine_itself_refuses_whoever_lacks_the_permission(vi
         function
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
-        if (parameter := inspect.signature(function).parameters.get("actor")) and parameter.kind is parameter.KEYWORD_ONLY
+        if (actor := inspect.signature(function).parameters.get("actor")) and actor.kind is actor.KEYWORD_ONLY
     ]
     assert verbs
     for number, verb in enumerate(verbs, start=1):

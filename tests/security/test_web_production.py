@@ -52,7 +52,7 @@ def production(live_database: LiveDatabase, processes: Processes, tmp_path: Any,
     port = str(free_port())
     command = [sys.executable, "-m", "uvicorn", "queuehub.asgi:application", "--port", port]
     processes.start(*command, env=environment).wait_for("Uvicorn running on")
-    yield f"http://127.0.0.1:{port}"
+    return f"http://127.0.0.1:{port}"
 
 
 def log_in(server: str, referer: str = "https://jobs.example.org/") -> Answer:
@@ -101,7 +101,9 @@ def test_production_shows_its_headers_everywhere_and_nothing_else(production: st
     assert ask(production, "/metrics", headers={"Authorization": "Bearer sesame"}).status == 200
 
 
-def test_large_requests_are_refused_before_they_are_kept(web_server: str, operator: User, session_of: SessionOf) -> None:
+def test_large_requests_are_refused_before_they_are_kept(
+    web_server: str, operator: User, session_of: SessionOf
+) -> None:
     session, job = session_of(operator), make_job("dead", task=ADD, args=[1])
     address = page("job", job.pk, "edit")
     announced = {"Content-Length": str(50 * 1024 * 1024), "Content-Type": "application/x-www-form-urlencoded"}

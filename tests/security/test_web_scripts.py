@@ -38,14 +38,14 @@ def hostile_rows(transactional_db: None) -> dict[str, Any]:
         meta={HOSTILE: LINK}, result={"x": HOSTILE}, progress={"done": HOSTILE},
     )  # fmt: skip
     Attempt.objects.filter(job=dead).update(
-        traceback=HOSTILE, message=HOSTILE, exception_class=HOSTILE, worker=HOSTILE, host=LINK, code_version=HOSTILE[:64],
-        queue=HOSTILE[:128],
+        traceback=HOSTILE, message=HOSTILE, exception_class=HOSTILE, worker=HOSTILE, host=LINK,
+        code_version=HOSTILE[:64], queue=HOSTILE[:128],
     )  # fmt: skip
     now = timezone.now()
     queue = Queue.objects.create(name=HOSTILE[:128], paused_at=now, paused_by=HOSTILE, paused_reason=LINK)
     worker = Worker.objects.create(
-        id=HOSTILE[:100], pool="p", node=HOSTILE, host=LINK, pid=1, queues=[HOSTILE], runs=[{"job": LINK, "seconds": 1}],
-        code_version=HOSTILE[:64],
+        id=HOSTILE[:100], pool="p", node=HOSTILE, host=LINK, pid=1, queues=[HOSTILE],
+        runs=[{"job": LINK, "seconds": 1}], code_version=HOSTILE[:64],
     )  # fmt: skip
     schedule = Schedule.objects.create(
         name=HOSTILE[:100], task=HOSTILE[:128], args=[HOSTILE], kwargs={HOSTILE: LINK}, cron="0 3 * * *",

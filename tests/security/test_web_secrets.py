@@ -26,12 +26,13 @@ NAMES = [
 @pytest.fixture
 def kept() -> dict[str, Any]:
     """Rows that hold secrets under every name, nested, and in addresses."""
-    secrets = {name: SECRET for name in NAMES}
+    secrets = dict.fromkeys(NAMES, SECRET)
     nested = {"b": {"deep": [{"er": secrets}], "url": f"redis://me:{SECRET}@host/0", "size": 4711}}
     job = make_job("dead", task=ADD, args=[1], kwargs={"b": 2})
     Job.objects.filter(pk=job.pk).update(kwargs=nested, result=nested, progress=nested, meta=nested)
     schedule = Schedule.objects.create(name="s", task=ADD, args=[1], kwargs=nested, every_seconds=60)
-    operate.audit("ann", "edit", f"job {job.pk}", "", before={"kwargs": nested, "args": [SECRET]}, after={"kwargs": nested})
+    before = {"kwargs": nested, "args": [SECRET]}
+    operate.audit("ann", "edit", f"job {job.pk}", "", before=before, after={"kwargs": nested})
     return {"job": job.pk, "deadletter": job.pk, "schedule": schedule.pk, "auditentry": AuditEntry.objects.get().pk}
 
 
@@ -40,7 +41,8 @@ def shown_by(client: Client, keys: dict[str, Any]) -> dict[str, str]:
     views = [(model, view, [key]) for model, key in keys.items() for view in ("change", "history")]
     views += [(model, "changelist", []) for model in keys]
     addresses = [reverse(f"admin:jobs_{model}_{view}", args=args) for model, view, args in views]
-    return {address: client.get(address).content.decode() for address in [*addresses, "/", "/snapshot.json", "/metrics"]}
+    addresses += ["/", "/snapshot.json", "/metrics"]
+    return {address: client.get(address).content.decode() for address in addresses}
 
 
 def test_whoever_may_not_view_payloads_sees_no_secret(viewing: Client, kept: dict[str, Any]) -> None:

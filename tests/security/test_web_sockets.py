@@ -1,4 +1,4 @@
-"""Attacks on the WebSocket, under uvicorn. Handshakes and messages of ordinary visitors: tests/dashboards/test_live.py."""
+"""Attacks on the WebSocket, under uvicorn. What ordinary visitors do with it: tests/dashboards/test_live.py."""
 
 import asyncio
 import sys
@@ -28,7 +28,9 @@ SECONDS = consumers.RECHECK_SECONDS + 10
 """Until an open socket is closed: the next look at the session, and a snapshot to begin it."""
 
 
-ORIGINS = ["https://evil.example", "http://127.0.0.1.evil.example", "http://127.0.0.1@evil.example", "null", "file://", None]
+ORIGINS = [
+    "https://evil.example", "http://127.0.0.1.evil.example", "http://127.0.0.1@evil.example", "null", "file://", None,
+]  # fmt: skip
 
 
 def test_pages_of_other_sites_and_expired_sessions_get_no_socket(
