@@ -1,11 +1,11 @@
 """Statistics of moves that no attempt ends: one raw row per queue and task, in the transaction of the move."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from jobs.conf import get_settings
 from jobs.models import Statistic
-from jobs.statements import ledger
+from jobs.statements import ledger, ledger_statement
 
 
 def count(name: str, jobs: Iterable[tuple[str, str]]) -> None:
@@ -18,3 +18,19 @@ def count(name: str, jobs: Iterable[tuple[str, str]]) -> None:
         Statistic(minute_at=minute_at, queue=queue, task=task, counts={name: number})
         for (queue, task), number in sorted(groups.items())
     )
+
+
+def count_messages(counts: Mapping[str, int]) -> None:
+    """Count messages of the transport that led to no job: "messages_damaged", "messages_void". Zeros cost nothing.
+
+    Damaged ones are no ids of ours, or jobs that may not run; void ones name a job that is not to be had: unknown,
+    finished, cancelled, or run already because the message came twice.
+    """
+    counted = {name: number for name, number in counts.items() if number > 0}
+    if not counted:
+        return
+    with ledger_statement() as statements:
+        minute_at = statements.present().replace(second=0, microsecond=0)
+        Statistic.objects.using(get_settings().database).create(
+            minute_at=minute_at, queue="", task="", counts=counted
+        )

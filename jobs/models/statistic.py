@@ -30,7 +30,7 @@ class Statistic(models.Model):
     queue = models.CharField(max_length=128)
     task = models.CharField(max_length=128)
     # counts by name: attempt outcomes ("success", "error", …), final states ("state_succeeded", "state_dead",
-    # "state_cancelled"), "retried", "revived", "rescued"
+    # "state_cancelled"), "retried", "revived", "rescued"; without queue and task "messages_damaged", "messages_void"
     counts = models.JSONField(default=dict, db_default=json_default("{}"))
     # {"wait": [sum_seconds, [count per bucket]], "run": …, "completion": …}
     histograms = models.JSONField(default=dict, db_default=json_default("{}"))

@@ -33,6 +33,7 @@ from jobs.transports.rq_plain_run import PlainRun
 logger = logging.getLogger("jobs.transports.rq")
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_HASH_BYTES = 2 * MAX_BODY_BYTES
 
 _FORBIDDEN = {
     b"success_callback_name": "a success callback",
@@ -46,6 +47,13 @@ _FORBIDDEN = {
     b"rate_limit_key": "a rate limit",
 }
 _NOTHING = (None, b"", b"0", b"[]")
+
+
+_READ = (
+    b"data", b"status", b"created_at", b"enqueued_at", b"description", b"timeout", b"result_ttl", b"failure_ttl",
+    b"ttl", *_FORBIDDEN,
+)  # fmt: skip
+"""What is read of a hash; a result, `exc_info` or `meta` of any size stays where it is."""
 
 
 class Refused(Exception):
@@ -63,18 +71,17 @@ class Call:
 
 def accept(client: "Redis", ids: Sequence[str], rq_queue: str, worker_name: str) -> list[PlainRun]:
     """Read the jobs with these popped ids, enter the allowed ones as started and refuse the others."""
-    pipe = client.pipeline(transaction=False)
-    for job_id in ids:
-        pipe.hgetall(hash_key(job_id))
     accepted = []
-    for job_id, fields in zip(ids, pipe.execute(raise_on_error=False), strict=True):
-        if isinstance(fields, Exception) or fields.get(b"status") != b"queued":
+    for job_id, fields in zip(ids, _read(client, ids), strict=True):
+        if fields is None or (fields and fields.get(b"status") != b"queued"):
             logger.warning("dropped %s on %s: no RQ job that waits to be run", job_id, rq_queue)
             continue
         try:
+            if not fields:
+                raise Refused(f"its hash is larger than {MAX_HASH_BYTES} bytes. Pass a reference instead.")
             call = check(fields)
             job = Job(job_id, connection=client, serializer=JSONSerializer)
-            job.restore({name: value for name, value in fields.items() if name != b"meta"})
+            job.restore(fields)
             job.origin = rq_queue
             accepted.append(PlainRun.enter(job, call.function, call.args, call.kwargs, worker_name))
         except (redis_errors.ConnectionError, redis_errors.TimeoutError):
@@ -84,6 +91,26 @@ def accept(client: "Redis", ids: Sequence[str], rq_queue: str, worker_name: str)
         except Exception as error:
             _refuse(client, job_id, rq_queue, f"its hash is damaged ({type(error).__name__}). Enqueue it again.")
     return accepted
+
+
+def _read(client: "Redis", ids: Sequence[str]) -> list[dict[bytes, bytes] | None]:
+    """Return the hashes of jobs as far as they are of interest: None if there is none, empty if one is too large."""
+    pipe: Any = client.pipeline(transaction=False)
+    for job_id in ids:
+        for name in _READ:
+            pipe.hstrlen(hash_key(job_id), name)
+    replies = pipe.execute(raise_on_error=False)
+    found: list[dict[bytes, bytes] | None] = []
+    for index, job_id in enumerate(ids):
+        lengths = replies[index * len(_READ) : (index + 1) * len(_READ)]
+        if not all(isinstance(length, int) for length in lengths) or not any(lengths):
+            found.append(None)
+        elif sum(lengths) > MAX_HASH_BYTES:
+            found.append({})
+        else:
+            values: Any = client.hmget(hash_key(job_id), list(_READ))
+            found.append({name: value for name, value in zip(_READ, values, strict=True) if value is not None})
+    return found
 
 
 def check(fields: Mapping[bytes, bytes]) -> Call:

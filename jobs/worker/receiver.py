@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -44,6 +45,8 @@ class Receiver:
         self._suspected_seconds = 0.0
         self._is_exclusive = False
         self._is_transport_up = True
+        self._void_count = 0
+        self._damaged_count = get_transport().dropped_count
 
     def run(self) -> None:
         """Receive until stopped. Survives every error of Redis and of the ledger."""
@@ -58,6 +61,9 @@ class Receiver:
                 logger.warning("receiving failed, trying again: %s", error, exc_info=not is_known)
                 lifecycle.drop_connection()
                 time.sleep(min(0.1 * 2**failures, 2.0))
+
+        with suppress(DatabaseError):
+            self._count_worthless()
 
     def stop(self) -> None:
         """Receive nothing any more; returns at once."""
@@ -106,6 +112,15 @@ class Receiver:
             names = {task.queue_name for task in registry} | set(lifecycle.waiting_queues()) | self._transport_queues()
         self._queues = sorted(names - lifecycle.paused_queues(), key=self._order)
         self._refreshed_seconds = time.monotonic()
+        self._count_worthless()
+
+    def _count_worthless(self) -> None:
+        """Add the messages since the last time that led to no job to the statistics."""
+        damaged_count = get_transport().dropped_count
+        lifecycle.count_messages({
+            "messages_damaged": damaged_count - self._damaged_count, "messages_void": self._void_count
+        })  # fmt: skip
+        self._damaged_count, self._void_count = damaged_count, 0
 
     def _transport_queues(self) -> set[str]:
         """Return the queues that the transport knows; none while it is away, so that the ledger's are served."""
@@ -162,6 +177,7 @@ class Receiver:
         if len(runs) < len(ids):
             claimed = {run.job_id for run in runs}
             found = lifecycle.suspects_among([job_id for job_id in ids if job_id not in claimed])
+            self._void_count += len(ids) - len(runs) - len(found)
             self._suspects, others = found[:1], found[1:]
             self._suspected_seconds = time.monotonic()
             if others:
