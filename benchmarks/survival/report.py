@@ -69,7 +69,8 @@ REASONS = """\
   so a kill may find a few that have ended and are not recorded; shorter jobs mean more of them. The others record each
   run by itself, and the window is narrower.
 - **QueueHub's times** hold the backlog: what a dead worker had is queued again behind what waits in Redis already, so
-  under a backlog it runs last. In a trial whose attempts were looked at, each kill was in the ledger 1.7 to 4.0 s later.
+  under a backlog it runs last. In a trial whose attempts were looked at, the ledger had the losses of the six kills
+  that could be told apart 1.7 to 4.0 s later.
 - **Celery** takes a message off the queue by BRPOP and writes it down as *unacknowledged* afterwards: what is between
   the two in a worker that dies is lost, in any configuration. By default a message is acknowledged before its job
   begins: *lost in mid-run*. What a dead worker had prefetched stays *unacknowledged* until `visibility_timeout` has
