@@ -86,6 +86,9 @@ class Settings:
     poison_losses: int = 3
     """Losses suffered alone after which a job is declared dead."""
 
+    unknown_task_seconds: int = 600
+    """How long a job whose task no worker knows is tried again, as in a deployment, before it is dead; 0: at once."""
+
     scheduler_lease_seconds: float = 8
     """Lifetime of the scheduler's lease; another one takes over after this much silence."""
 
@@ -210,6 +213,7 @@ MIN_LOST_AFTER_SECONDS = 8
 
 LISTS = {"task_modules", "plain_rq_functions", "metrics_networks"}
 ZERO_MEANS_OFF = {
+    "unknown_task_seconds",
     "timeout_seconds",
     "retention_succeeded_seconds",
     "retention_cancelled_seconds",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import takewhile
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
@@ -10,16 +11,20 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.conf import get_settings
 from jobs.definition import JobTask, registry
+from jobs.errors import UnknownTask
 from jobs.failpoints import reach
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.tally import outcome_of, runs_as_columns, statistics_as_columns
-from jobs.lifecycle.verdict import Ending, judge, judge_loss
+from jobs.lifecycle.verdict import Ending, judge, judge_loss, judge_unknown
 from jobs.models import Attempt, Job
 from jobs.runs import Run
 from jobs.statements import ledger_statement, ledger_transaction
 from jobs.states import JobState, Outcome
 
 logger = logging.getLogger("jobs.lifecycle")
+
+_UNKNOWN = f"{UnknownTask.__module__}.{UnknownTask.__qualname__}"
+_UNKNOWN_ATTEMPTS = 1000
 
 # what databases refuse, and what their drivers and the JSON encoder refuse before anything is sent
 UNSTORABLE = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
@@ -119,11 +124,21 @@ def _judge(run: Run) -> Ending:
     task: JobTask | None = registry.get(run.task) if run.task in registry else None
     if run.outcome is Outcome.LOST:
         return judge_loss(run, is_poison=_is_poison(run))
+    if isinstance(run.error, UnknownTask):
+        return judge_unknown(run, _known_not_seconds(run), get_settings().unknown_task_seconds)
     waited = 0.0
     if task and getattr(task.retry, "max_total_seconds", None) is not None and run.failure_count:
         first = Attempt.objects.filter(job_id=run.job_id, number=1).values_list("started_at", flat=True).first()
         waited = run.finished_unix - first.timestamp() if first else 0.0
     return judge(run, task, waited)
+
+
+def _known_not_seconds(run: Run) -> float:
+    """Return for how long no worker has known the run's task; 0 for the first that does not."""
+    history = Attempt.objects.filter(job_id=run.job_id, number__lt=run.number).order_by("-number")
+    rows = history.values_list("exception_class", "started_at")[:_UNKNOWN_ATTEMPTS]
+    unknown = [at for _, at in takewhile(lambda row: row[0] == _UNKNOWN, rows)]
+    return run.finished_unix - unknown[-1].timestamp() if unknown else 0.0
 
 
 def _is_poison(run: Run) -> bool:

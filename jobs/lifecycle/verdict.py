@@ -22,6 +22,7 @@ class Ending:
     is_loss: bool = False
 
 
+UNKNOWN_LONGEST_SECONDS = 30.0
 LOSS_BACKOFF = Exponential(first_seconds=1, factor=4, max_seconds=60, jitter=False)
 REASON_LENGTH = 255
 
@@ -47,6 +48,19 @@ def judge(run: Run, task: JobTask | None, waited_seconds: float = 0.0) -> Ending
         case Outcome.ERROR | Outcome.TIMEOUT:
             return _judge_failure(run, task, waited_seconds)
     raise AssertionError(f"the run of {run.job_id} has not ended")
+
+
+def judge_unknown(run: Run, known_not_seconds: float, patience_seconds: float) -> Ending:
+    """Decide what it means that this worker does not know the task: during a deployment another one may.
+
+    The job is tried again, uncounted, until nobody has known its task for `patience_seconds`; then it is dead.
+    `known_not_seconds` is the time since the first of the attempts in a row that ended so.
+    """
+    if known_not_seconds >= patience_seconds:
+        return _ending(run, JobState.DEAD, is_failure=True, reason=f"permanent error: {run.message}")
+    run.outcome = Outcome.SNOOZED
+    delay = min(max(1.0, known_not_seconds), UNKNOWN_LONGEST_SECONDS, patience_seconds - known_not_seconds)
+    return _ending(run, JobState.RETRYING, delay_seconds=delay, reason=run.message)
 
 
 def judge_loss(run: Run, is_poison: bool) -> Ending:
