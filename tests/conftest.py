@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
@@ -68,7 +68,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 # -- servers and databases -------------------------------------------------------------------------
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip the test for want of a service; in CI, where everything is to be there, fail it."""
     if skips.is_ci():
         pytest.fail(reason)

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,15 @@ def postgresql_binaries() -> Path:
 class PostgreSQL:
     """One private cluster below `directory`, with the superuser "queuehub" and no password.
 
-    `options` are its configuration; with a `port` it listens on 127.0.0.1, too.
+    `options` are its configuration; with a `port` it listens on 127.0.0.1, too; `prefix` are words before the
+    command that runs it, such as `env` and what it sets.
     """
 
-    def __init__(self, directory: Path, options: Mapping[str, str] = OPTIONS, port: int = 0) -> None:
+    def __init__(
+        self, directory: Path, options: Mapping[str, str] = OPTIONS, port: int = 0, prefix: Sequence[str] = ()
+    ) -> None:
         self.directory = directory
+        self.prefix = prefix
         self.options = dict(options)
         if port:
             self.options |= {"listen_addresses": "127.0.0.1", "port": str(port)}
@@ -88,7 +92,7 @@ class PostgreSQL:
 
         Raises: RuntimeError, with the log, if it does not start.
         """
-        command = [postgresql_binaries() / "postgres", "-D", self.data, "-k", self.directory]
+        command = [*self.prefix, postgresql_binaries() / "postgres", "-D", self.data, "-k", self.directory]
         for name, value in self.options.items():
             command += ["-c", f"{name}={value}"]
         self.process = self._spawn(command)

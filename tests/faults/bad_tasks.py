@@ -112,7 +112,7 @@ def unstorable(path: str, key: str, number: int) -> object:
     append(path, BEGAN, key)
     if number % 4 == 0:
         raise Unprintable
-    return (object(), float("nan"), {1, 2}, b"bytes")[number % 4]
+    return (object(), {"a": {1, 2}}, {1, 2}, b"bytes")[number % 4]
 
 
 @task(max_attempts=1)

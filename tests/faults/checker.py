@@ -26,6 +26,8 @@ class LedgerAttempt:
     number: int
     outcome: str
     has_traceback: bool = False
+    said: str = ""
+    """The exception, for whoever has to find out why."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,8 @@ def _check_job(job: LedgerJob, evidence: Evidence, report: Report, ends: Mapping
         report.accepted_twice.append(job.key)
     kind = job.key.partition("-")[0]
     if job.state in FINAL and job.state not in ends.get(kind, frozenset({"succeeded"})):
-        report.wrong_end.append(f"{job.key} ({job.state})")
+        said = job.attempts[-1].said if job.attempts else "never ran"
+        report.wrong_end.append(f"{job.key} ({job.state}: {said})")
     if job.state == "succeeded":
         has_effect = effect_count == 1 or kind != "effect"
         if not evidence.ended.get(job.key) or outcomes["success"] != 1 or not has_effect:

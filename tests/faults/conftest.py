@@ -106,7 +106,7 @@ class Sites:
     def __call__(
         self,
         *,
-        ledger: dict[str, str] | None = None,
+        ledger: dict[str, Any] | None = None,
         broker: dict[str, str] | None = None,
         is_proxied: bool = False,
         ledger_directory: Path | None = None,

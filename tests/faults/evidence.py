@@ -8,7 +8,10 @@ from tests.faults.ledgers import Ledger
 from tests.faults.producer_log import ACKNOWLEDGED, MEANT, UNDONE
 from tests.journal import BEGAN, ENDED, Journal
 
-ATTEMPTS = "SELECT job_id, number, outcome, traceback <> '' FROM jobs_attempt ORDER BY job_id, number"
+ATTEMPTS = """
+SELECT job_id, number, outcome, traceback <> '', exception_class || ' ' || message FROM jobs_attempt
+ORDER BY job_id, number
+"""
 KEYED = "task <> 'tests.faults.tasks.tick'"
 """A job of the schedule has no key."""
 
@@ -35,8 +38,8 @@ def _times(journal: Journal) -> dict[str, tuple[float, ...]]:
 
 def _jobs(ledger: Ledger) -> Iterable[LedgerJob]:
     attempts: dict[object, list[LedgerAttempt]] = defaultdict(list)
-    for job_id, number, outcome, has_traceback in ledger.query(ATTEMPTS):
-        attempts[job_id].append(LedgerAttempt(number, outcome, bool(has_traceback)))
+    for job_id, number, outcome, has_traceback, said in ledger.query(ATTEMPTS):
+        attempts[job_id].append(LedgerAttempt(number, outcome, bool(has_traceback), said.strip()))
     rows = ledger.query(f"SELECT id, {ledger.key}, state, coalesce(max_attempts, 5) FROM jobs_job WHERE {KEYED}")
     for job_id, key, state, limit in rows:
         yield LedgerJob(str(key), state, limit, tuple(attempts[job_id]))

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,9 @@ class PostgreSQLLedger(Ledger):
     Error = psycopg.Error
     key = "args->>1"
 
-    def __init__(self, template: Path, directory: Path, **options: str) -> None:
+    def __init__(self, template: Path, directory: Path, prefix: Sequence[str] = (), **options: str) -> None:
         self.port = free_port()
-        self.server = PostgreSQL(directory / "postgresql", {**OPTIONS, **options}, self.port)
+        self.server = PostgreSQL(directory / "postgresql", {**OPTIONS, **options}, self.port, prefix)
         self.server.directory.mkdir(mode=0o755)
         directory.chmod(0o711)
         subprocess.run(["cp", "-a", template / "postgresql" / "data", self.server.data], check=True)

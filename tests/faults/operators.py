@@ -10,7 +10,6 @@ from django.db import DatabaseError, connection
 
 django.setup()
 
-from jobs import lifecycle  # noqa: E402
 from jobs.lifecycle import operate  # noqa: E402
 from jobs.models import Job  # noqa: E402
 
@@ -47,8 +46,8 @@ def race(seed: int) -> None:
 
 
 def retry_all() -> None:
-    """Retry every dead letter with one call."""
-    sys.stdout.write(f"{lifecycle.revive(Job.objects.dead(), actor=ACTOR, reason='all of them')}\n")
+    """Retry every dead letter that never ran, with one call."""
+    sys.stdout.write(f"{operate.revive(Job.objects.dead().filter(attempt=0), actor=ACTOR, reason='all of them')}\n")
 
 
 if __name__ == "__main__":

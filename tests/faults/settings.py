@@ -7,6 +7,9 @@ import os
 
 from queuehub.settings import *  # noqa: F403
 from queuehub.settings import DATABASES, RUNTIME_DIR
+from tests.faults import clocks
+
+clocks.travel()
 
 NEWER = ["tests.faults.bad_tasks"]
 QUEUEHUB = {

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from tests.conftest import missing
-from tests.faults.clocks import NoFakeTimeError, shifted
+from tests.faults.clocks import NoFakeTimeError, server_prefix, shifted
 from tests.faults.conftest import Sites
 from tests.faults.site import Site
 from tests.faults.test_schedulers import check_firings
@@ -21,18 +21,10 @@ START_SECONDS = 45
 """How long before the change the site is started."""
 
 
-def clock(seconds: float) -> dict[str, str]:
-    try:
-        return shifted(seconds)
-    except NoFakeTimeError as error:
-        missing(str(error))
-        raise
-
-
 @pytest.mark.fault("clocks an hour off")
 @pytest.mark.on_sqlite
 def test_nodes_whose_clocks_are_an_hour_off_rescue_and_run_like_the_others(site: Site) -> None:
-    ahead, behind = clock(HOUR), clock(-HOUR)
+    ahead, behind = shifted(HOUR), shifted(-HOUR)
     site.start_pool("x", **ahead)
     site.start_pool("y", **behind)
     site.start_scheduler("t", **behind)
@@ -53,13 +45,14 @@ def test_nodes_whose_clocks_are_an_hour_off_rescue_and_run_like_the_others(site:
 @pytest.mark.slow
 @pytest.mark.fault("daylight saving")
 @pytest.mark.parametrize("change_at", [FORWARD, BACK], ids=["forward", "back"])
-def test_when_clocks_change_each_minute_fires_once(
-    make_site: Sites, monkeypatch: pytest.MonkeyPatch, change_at: datetime
-) -> None:
+def test_when_clocks_change_each_minute_fires_once(make_site: Sites, change_at: datetime) -> None:
     offset = (change_at - timedelta(seconds=START_SECONDS) - datetime.now(UTC)).total_seconds()
-    for name, value in clock(offset).items():
-        monkeypatch.setenv(name, value)  # of the ledger's server, too
-    site = make_site()
+    try:
+        prefix = server_prefix(offset)
+    except NoFakeTimeError as error:
+        missing(str(error))
+    site = make_site(ledger={"prefix": prefix})
+    site.processes.environment |= shifted(offset)
     site.ledger.query(
         "INSERT INTO jobs_schedule (name, task, cron, timezone)"
         " VALUES ('minutely', 'tests.faults.tasks.tick', '* * * * *', 'Europe/Berlin')"
