@@ -42,6 +42,7 @@ class Stage:
     jobs: list[UUID] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
     settled: list[tuple[Run, bool]] = field(default_factory=list)  # a run that has ended, and whether it was accepted
+    given_up: set[str] = field(default_factory=set)  # workers that somebody declared lost
     postponed: Counter[str] = field(default_factory=Counter)  # what housekeeping left for its next round, and why
     lock: Lock = field(default_factory=Lock)
 
@@ -185,6 +186,7 @@ class Actor:
                 job_id: Remains(LEFT[self.random.choice(list(LEFT))], "gone", now - 1, now, self.random.random() < 0.5)
                 for job_id in self.random.sample(held, self.random.randint(0, len(held)))
             }
+        self.stage.given_up.add(victim)
         self._later(lambda: lifecycle.lose_worker(victim, remains=left))
         if not lifecycle.heartbeat([(self.worker, "[]", 0)]):
             self.worker = self.stage.enrol()  # what the old one holds is a thawed worker's now

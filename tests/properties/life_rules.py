@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, multiple, rule
 from jobs import dispatcher, lifecycle, reconciler, statistics
 from jobs.errors import InvalidJob, TransportUnavailable
 from jobs.lifecycle import operate
-from jobs.lifecycle.due import expire, promote_due
+from jobs.lifecycle.due import expire
 from jobs.lifecycle.operate import Report
 from jobs.lifecycle.retention import delete_old
 from jobs.transports import Message
@@ -120,15 +120,6 @@ class LifeRules(WorkerRules):
         assert reconciler.repair_messages() == lost
 
     # -- time ----------------------------------------------------------------------------------------------------
-
-    @rule(ticks=st.sampled_from([1, 2, 30]))
-    def let_time_pass(self, ticks: int) -> None:
-        self.model.now += ticks
-        clock.let_pass(ticks)
-
-    @rule()
-    def promote(self) -> None:
-        assert promote_due() == self.model.promote()
 
     @rule()
     def expire(self) -> None:

@@ -48,7 +48,9 @@ def test_a_deadlock_is_no_error_of_an_operator(verb: str) -> None:
     jobs = [make_job(), make_job()]
     is_locked = Event()
 
+    # who looks for a deadlock first, once it is there, is its victim; each looks once, so long after its wait began
     def lock_backwards() -> bool:
+        look_for_deadlocks_after(60)
         with transaction.atomic():
             Job.objects.select_for_update().get(id=jobs[1].id)
             is_locked.set()
@@ -57,15 +59,20 @@ def test_a_deadlock_is_no_error_of_an_operator(verb: str) -> None:
             return Job.objects.select_for_update().filter(id=jobs[0].id).exists()
 
     def operate_on_both() -> bool:
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:  # sooner than the other one's second: this one is the victim
-                cursor.execute("SET deadlock_timeout = '20ms'")
+        look_for_deadlocks_after(2)
         assert is_locked.wait(10)
         if verb == "pause":
             return operate.pause_queue("default", actor="test")
         return len(operate.cancel([job.id for job in jobs], actor="test").changed) == 2
 
     assert at_once(2, lambda number: (lock_backwards, operate_on_both)[number]()) == [True, True]
+
+
+def look_for_deadlocks_after(seconds: int) -> None:
+    """Let this thread's connection look for a deadlock when it has waited so long for a lock."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET deadlock_timeout = '{seconds}s'")
 
 
 def lock_wait_count() -> int:

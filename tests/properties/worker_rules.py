@@ -12,6 +12,7 @@ from hypothesis.stateful import Bundle, multiple, rule
 from jobs import lifecycle
 from jobs.errors import PermanentError, Retry
 from jobs.lifecycle import Remains
+from jobs.lifecycle.due import promote_due
 from jobs.runs import Run
 from jobs.states import Outcome
 from tests.factories import begun, ended
@@ -62,6 +63,17 @@ class WorkerRules(EnqueueRules):
             self.model.claim(expected, worker, runs[0].claim)
         self.all_runs += runs
         return multiple(*runs)
+
+    # -- time, which some of these need ------------------------------------------------------------------------
+
+    @rule(ticks=st.sampled_from([1, 2, 30]))
+    def let_time_pass(self, ticks: int) -> None:
+        self.model.now += ticks
+        clock.let_pass(ticks)
+
+    @rule()
+    def promote(self) -> None:
+        assert promote_due() == self.model.promote()
 
     # -- claim ---------------------------------------------------------------------------------------------------
 
@@ -175,6 +187,26 @@ class WorkerRules(EnqueueRules):
     def _settle_again(self, runs: Sequence[Run]) -> None:
         with self.nothing_changes():
             assert lifecycle.settle(runs, pid=7) == self._recorded(runs)
+
+    @rule(target=runs, run=runs, end=st.sampled_from(sorted(RUNS)))
+    def rescue_and_thaw(self, run: Run, end: str) -> Any:
+        """Let the worker of a run freeze, another one get its job, and the first one thaw with what it has."""
+        job = self.model.jobs.get(run.job_id)
+        if job is None or job.claim != run.claim:
+            return multiple()
+        slot = self.workers.index(run.worker)
+        self._lose(slot, None, None)
+        self.let_time_pass(1)
+        self.promote()
+        new = self.claim(1 - slot, [job.id], True, None)
+        if id(run) not in self.ends:
+            self.ends[id(run)] = end
+            ended(run, **RUNS[end])
+        with self.nothing_changes():
+            assert lifecycle.settle([run]) == self._recorded([run])
+            assert (lifecycle.release([job.id], run.claim), lifecycle.republish([job.id], run.claim)) == (0, [])
+            lifecycle.record_progress({job.id: (run.claim, {"done": 99})})
+        return new
 
     # -- give back, leave, vanish --------------------------------------------------------------------------------
 
