@@ -18,7 +18,8 @@ FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(jobs|dashboards)_'
 \set new_job 'id, task, args, kwargs, payload_format, queue, priority, state, max_attempts, timeout_seconds, due_at, published_at, publish_seq, expires_at, unique_key, tags, meta, trace, correlation_id, parent_id, tenant, subject, enqueued_by'
 -- What the end of a run or a loss writes.
 \set ended_job 'state, attempt, failure_count, loss_count, due_at, finished_at, result, reason, claim, claimed_at'
--- A row of statistics; SELECT is for the ids that come back.
+-- Rows of statistics and of the audit log. Who writes them by the ORM must be able to read what an INSERT returns: the
+-- id and every column with a default in the database.
 \set new_count 'period, minute_at, queue, task, counts, histograms'
 \set new_entry 'at, actor, action, target, result, reason, before, after'
 
@@ -39,7 +40,7 @@ GRANT INSERT ON jobs_attempt TO :"worker";
 GRANT INSERT ON jobs_worker TO :"worker";
 GRANT UPDATE (state, heartbeat_at, ended_at, runs, memory_bytes) ON jobs_worker TO :"worker";
 GRANT INSERT ON jobs_queue TO :"worker";
-GRANT INSERT (:new_count), SELECT (id) ON jobs_statistic TO :"worker";
+GRANT INSERT (:new_count), SELECT ON jobs_statistic TO :"worker";
 
 -- Scheduler: moves on what is due, repairs, fires schedules, and deletes what has been kept long enough.
 GRANT SELECT ON jobs_job, jobs_attempt, jobs_queue, jobs_worker, jobs_schedule, jobs_schedulerun, jobs_schedulerlease,
@@ -52,7 +53,7 @@ GRANT INSERT, UPDATE ON jobs_schedule TO :"scheduler";
 GRANT INSERT, DELETE ON jobs_schedulerun TO :"scheduler";
 GRANT INSERT, UPDATE ON jobs_schedulerlease TO :"scheduler";
 GRANT INSERT (:new_count), UPDATE (counts, histograms), DELETE ON jobs_statistic TO :"scheduler";
-GRANT INSERT (:new_entry), SELECT (id) ON jobs_auditentry TO :"scheduler";
+GRANT INSERT (:new_entry), SELECT (id, at, result, reason) ON jobs_auditentry TO :"scheduler";
 
 -- Reader: figures for /metrics and for a person who asks, without arguments, results, messages and tracebacks.
 GRANT SELECT (id, task, queue, priority, state, attempt, failure_count, loss_count, created_at, due_at, published_at, claimed_at,

@@ -43,6 +43,11 @@ def refusals(ledger: Ledger, broker: Broker, outputs: Iterable[Running]) -> list
     return found + [f"{running}: {running.output}" for running in outputs if REFUSED.search(running.output)]
 
 
+def declare_a_schedule_that_cannot_fire(ledger: Ledger) -> None:
+    """Give the scheduler something to write into the audit log."""
+    ledger.rows("INSERT INTO jobs_schedule (name, task, every_seconds) VALUES ('broken', 'no.such.task', 1)")
+
+
 def ask_rq(broker: Broker, processes: Processes) -> str:
     """Return what `rq info` says."""
     info = processes.start(RQ, "info", "--url", broker.url("reader"), "--raw")
@@ -96,7 +101,7 @@ def use_every_verb(visitor: Visitor, ledger: Ledger) -> None:
     visitor.post(f"/admin/jobs/job/{running}/verb/cancel/", **CONFIRMED)
     for verb in ("resume", "pause"):
         visitor.post(f"/admin/jobs/queue/closed/verb/{verb}/", **CONFIRMED)
-    ((schedule,),) = ledger.rows("SELECT id FROM jobs_schedule")
+    ((schedule,),) = ledger.rows("SELECT id FROM jobs_schedule WHERE name = 'ticking'")
     for verb in ("run_now", "disable", "enable"):
         visitor.post(f"/admin/jobs/schedule/{schedule}/verb/{verb}/", **CONFIRMED)
     eventually(lambda: states(ledger, "queue = 'sums'") == {"dead": 1, "succeeded": 2, "cancelled": 1}, 20)
@@ -127,7 +132,8 @@ def lose_a_pool_and_all_messages(
         eventually(lambda: states(ledger, lost) == {"queued": 50}, 30, "the scheduler did not repair the messages")
         allow_plain_jobs(client)
         plain = Queue("default", connection=client, serializer="json")
-        for function in (plain_functions.add, plain_functions.fail, plain_functions.leave):
+        plain.enqueue(plain_functions.add, 1, 2)
+        for function in (plain_functions.fail, plain_functions.leave):
             plain.enqueue(function)
         client.set("rq:queue:repair-high", "no list")
     eventually(lambda: states(ledger, "task LIKE '%hold_once'") == {"queued": 1}, 30, "the dead pool was not noticed")

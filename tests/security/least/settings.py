@@ -9,7 +9,7 @@ RQ_QUEUES = {**RQ_QUEUES, "repair": RQ_QUEUES["default"]}
 QUEUEHUB = {
     "TASK_MODULES": ["tests.security.least.tasks"],
     "PLAIN_RQ_FUNCTIONS": ["tests.rq.plain_functions.add", "tests.rq.plain_functions.fail"],
-    "SCHEDULES": {"ticking": {"task": "tests.security.least.tasks.nothing", "every_seconds": 1}},
+    "SCHEDULES": {"ticking": {"task": "tests.security.least.tasks.nothing", "every_seconds": 3}},
     "METRICS_TOKEN": "metrics",
     # short, so that repairs and retention happen while a test looks
     "REPUBLISH_AFTER_SECONDS": 1,

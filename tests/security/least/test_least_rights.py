@@ -13,7 +13,9 @@ import redis
 from django.apps import apps
 from django.db import ConnectionHandler
 
+from dashboards.models import RateWindow
 from jobs.errors import TransportUnavailable
+from jobs.models import AuditEntry, Queue, Schedule, SchedulerLease, ScheduleRun, Statistic, Worker
 from jobs.transports.rq import RQTransport
 from queuehub.brokers import rq_queue
 from queuehub.databases import database
@@ -73,7 +75,7 @@ FORBIDDEN = {
         "SELECT * FROM jobs_auditentry",
         "INSERT INTO jobs_auditentry (actor, action, target) VALUES ('x', 'y', 'z')",
         "SELECT * FROM jobs_schedule",
-        "SELECT counts FROM jobs_statistic",
+        "UPDATE jobs_statistic SET counts = '{}'",
     ),
     "scheduler": (
         *USERS,
@@ -92,6 +94,12 @@ FORBIDDEN = {
         "UPDATE jobs_job SET state = 'dead'",
     ),
 }
+# what each part writes by the ORM
+INSERTED = {
+    "web": (Queue, Statistic, AuditEntry, RateWindow),
+    "worker": (Queue, Statistic, Worker),
+    "scheduler": (Queue, Statistic, AuditEntry, Schedule, ScheduleRun, SchedulerLease),
+}
 REDIS_FORBIDDEN_TO_ALL = (
     "CONFIG GET *", "CONFIG SET save x", "FLUSHALL", "FLUSHDB", "EVAL return(1) 0", "SCRIPT FLUSH", "FUNCTION FLUSH",
     "KEYS *", "SCAN 0", "DEBUG SLEEP 0", "SHUTDOWN NOSAVE", "MONITOR", "CLIENT LIST", "CLIENT KILL TYPE normal",
@@ -109,18 +117,21 @@ REDIS_FORBIDDEN = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_whole_life_meets_no_refusal(
     web: str, ledger: Ledger, broker: Broker, start: Start, processes: Processes, tmp_path: Path
 ) -> None:
     pool = start("worker", "manage.py", "jobs_worker", "--processes", "2")
     first = start("scheduler", "manage.py", "jobs_scheduler")
+    life.declare_a_schedule_that_cannot_fire(ledger)
     application = start("web", "-m", "tests.security.least.application", str(tmp_path))
-    application.wait_for("enqueued in every way")
+    application.wait_for("enqueued in every way", 60)
     visitor = Visitor(web).log_in("root", "root")
     ended = {"dead": 3, "cancelled": 2, "running": 1, "succeeded": 0}
     eventually(lambda: {**life.states(ledger), "succeeded": 0} == ended, 40, "the jobs did not end")
 
     life.look_at_everything(visitor)
+    assert ledger.rows("SELECT count(*) FROM jobs_auditentry WHERE target = 'schedule broken'") == [(1,)]
     assert "\nworker " in life.ask_rq(broker, processes)
     life.use_every_verb(visitor, ledger)
     life.manage_users(visitor, ledger)
@@ -242,6 +253,26 @@ def test_the_migration_of_the_audit_log_waits_for_operators_and_holds_up_no_job(
         operator.commit()
         waits.result(5)
         owner.execute(migration.POSTGRESQL_TRIGGER)
+
+
+def test_each_role_may_read_what_its_inserts_return(migrated: Ledger) -> None:
+    missing = [
+        (part, model.__name__, field.column)
+        for part, models in INSERTED.items()
+        for model in models
+        for field in model._meta.db_returning_fields
+        if migrated.rows(
+            f"SELECT has_column_privilege('queuehub_{part}', '{model._meta.db_table}', '{field.column}', 'SELECT')"
+        ) != [(True,)]
+    ]  # fmt: skip
+    assert missing == []
+
+
+@pytest.mark.fast
+def test_the_guide_names_every_command_of_the_redis_users() -> None:
+    guide, users = life.GUIDE.read_text(), (PROJECT / "ops/redis/users.acl").read_text().splitlines()
+    granted = {command.upper() for line in users if "-reader" not in line for command in re.findall(r"\+(\w+)", line)}
+    assert granted - {"CLIENT"} - set(re.findall(r"[A-Z]+", guide)) == set()
 
 
 @pytest.mark.fast

@@ -84,6 +84,7 @@ def more_have_run(site: Site) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_two_passwords_at_once_let_a_rotation_pass_unnoticed(
     sqlite_file: Path, broker: Broker, processes: Processes, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def plain_broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_password_that_changes_without_warning_delays_jobs_and_loses_none(
     sqlite_file: Path, plain_broker: Broker, processes: Processes, tmp_path: Path
 ) -> None:
