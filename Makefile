@@ -2,6 +2,7 @@
 #
 # PYTHON=…  the interpreter to use (3.11 or later); otherwise the first fit of python3, python3.13, 3.12, 3.11
 # PORT=…    the port of `make demo` (8000)
+# SECURITY_OFFLINE=1  lets `make security` go without the list of known vulnerabilities
 # BENCH=…   options of `make bench`, see `make bench BENCH=--help`
 # FAULTS=…   options of `make faults`, see `make faults FAULTS=--help`
 # SEED=…     seed of the faults of `make test` and `make soak`; otherwise the day of the year
@@ -18,10 +19,12 @@ SOAK_JOBS ?= 100000
 ORDINARY = not acceptance and not fault and not soak
 SURVIVAL ?=
 VENV_PYTHON = .venv/bin/python
+SECURITY_OFFLINE ?=
+REQUIREMENTS = requirements.txt requirements-dev.txt requirements-django60.txt
 MANAGE = $(VENV_PYTHON) manage.py
 
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-runtime demo demo-once test lint bench survival faults soak acceptance
+.PHONY: security help setup setup-runtime demo demo-once test lint bench survival faults soak acceptance
 # pip and the tests share one virtual environment.
 .NOTPARALLEL:
 
@@ -72,3 +75,16 @@ soak: setup ## ten minutes of random faults under load (SEED=…, SOAK_SECONDS=6
 acceptance: setup ## check the promises on the whole system, with faults
 	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m acceptance
 	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -m acceptance --database-only
+
+security: setup ## look for weaknesses: bandit, pip-audit, every attack (SECURITY_OFFLINE=1 without pip-audit)
+	$(VENV_PYTHON) -m bandit -q -c pyproject.toml -r jobs dashboards queuehub demo 2>/dev/null
+ifeq ($(SECURITY_OFFLINE),1)
+	@echo "NOT CHECKED: known vulnerabilities of the requirements (SECURITY_OFFLINE=1)" >&2
+else
+	@for file in $(REQUIREMENTS); do \
+		$(VENV_PYTHON) -m pip_audit --strict --timeout 15 --disable-pip --no-deps -r $$file || { \
+			echo "$$file: vulnerable, or the list of vulnerabilities cannot be reached (then SECURITY_OFFLINE=1)" >&2; \
+			exit 1; }; done
+endif
+	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -m security
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -m security --database-only

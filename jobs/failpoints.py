@@ -158,7 +158,7 @@ class Failpoint:
 
     def __post_init__(self) -> None:
         # without a seed the module's own generator, which a forked child seeds anew
-        self.chance = random.random if self.seed is None else random.Random(self.seed).random
+        self.chance = random.random if self.seed is None else random.Random(self.seed).random  # nosec B311
 
     def is_due(self) -> bool:
         """Count one passage, and say whether it is one at which the point fires."""

@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 import socket
-import subprocess
+import subprocess  # nosec B404 # starts the server of our own wheel
 import tempfile
 import time
 from collections.abc import Iterator
@@ -142,7 +142,7 @@ class EmbeddedServer:
             command += [f"--{name}", value]
         # A session of its own: Ctrl-C in the terminal is for the owner, who stops the server last.
         nowhere = subprocess.DEVNULL
-        return subprocess.Popen(
+        return subprocess.Popen(  # nosec B603 # a list, no shell, nothing from outside
             tethered(command), stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True
         )
 

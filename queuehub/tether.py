@@ -40,7 +40,7 @@ def become(owner_pid: int, signal_name: str, user: str, command: list[str]) -> N
         libc.prctl(PR_SET_PDEATHSIG, signal.Signals[signal_name].value, 0, 0, 0)
     if os.getppid() != owner_pid:
         sys.exit(1)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # nosec B606 # the command that it was started with
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _run(
         clock_seconds=clock_seconds, is_alone=is_alone,
     )  # fmt: skip
     if remains is None:
-        assert job.claimed_at is not None
+        assert job.claimed_at is not None  # nosec B101 # a CHECK constraint says so
         run.started_seconds = job.claimed_at.timestamp() - clock_seconds
         run.finished_seconds = time.monotonic()
         run.outcome, run.message = Outcome.LOST, "the worker fell silent"

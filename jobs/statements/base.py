@@ -2,6 +2,9 @@
 
 A batch goes in as one relation `v`. Its columns that are equal in all rows are bound once; only the others are sent
 per row, so a statement costs what is different about its rows.
+
+`nosec B608` marks texts of SQL that are put together: only names of our own columns and constants of these files go
+in, every value is bound.
 """
 
 from abc import ABC, abstractmethod
@@ -70,7 +73,7 @@ UPDATE jobs_job AS job SET
     claim = NULL, claimed_at = NULL
 FROM v WHERE job.id = v.id AND job.state = 'running' AND job.claim = v.claim
 RETURNING {{returning}}
-"""
+"""  # nosec B608
 RECORD = """
 INSERT INTO jobs_attempt (job_id, number, outcome, claim, worker, host, pid, code_version, queue, started_at,
     finished_at, is_alone, exception_class, message, traceback)

@@ -44,7 +44,7 @@ UPDATE jobs_job AS job
 SET state = 'running', claim = %s, claimed_at = {NOW}, worker = %s, published_at = NULL
 FROM picked WHERE job.id = picked.id
 RETURNING {_CLAIMED}
-"""
+"""  # nosec B608
 
 _MOVE = MOVE.replace("{now}", NOW).replace("{later}", f"{NOW} + v.delay * interval '1 second'")
 _MOVE = _MOVE.replace("{result}", "v.result::jsonb")
@@ -57,7 +57,7 @@ _COUNT = COUNT.format(minute="to_timestamp(c.minute)", json="::jsonb")
 # fail, which undoes the rest; such a batch takes the way over several statements.
 _SETTLE_WHOLE = (
     f"WITH v AS MATERIALIZED ({{runs}}), c AS ({{counts}}), moved AS ({_MOVE_AND_COMPARE}),"
-    f" recorded AS ({_RECORD}), counted AS ({_COUNT})"
+    f" recorded AS ({_RECORD}), counted AS ({_COUNT})"  # nosec B608
     " SELECT 1 / (count(*) = %s)::int FROM moved WHERE is_as_wanted"
 )
 
@@ -70,14 +70,14 @@ WITH picked AS MATERIALIZED (
 UPDATE jobs_job AS job SET published_at = {NOW}, publish_seq = job.publish_seq + 1
 FROM picked WHERE job.id = picked.id
 RETURNING job.id, job.publish_seq, job.priority, job.task
-"""
+"""  # nosec B608
 
 _HEARTBEAT = f"""
 UPDATE jobs_worker AS worker SET heartbeat_at = {NOW}, runs = v.runs::jsonb, memory_bytes = v.memory
 FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS v(id, runs, memory)
 WHERE worker.id = v.id AND worker.state IN ('active', 'stopping')
 RETURNING worker.id
-"""
+"""  # nosec B608
 
 # Types whose text form needs no quoting inside an array literal.
 _PLAIN = {"uuid", "int", "bigint", "float8", "bool"}
@@ -105,7 +105,7 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
         else:
             arrays.append("ARRAY(SELECT jsonb_array_elements_text(%s::jsonb))")
             array_params.append(json.dumps(values, ensure_ascii=False))
-    sql = f"SELECT u.*{''.join(constants)} FROM unnest({', '.join(arrays)}) AS u({', '.join(names)})"
+    sql = f"SELECT u.*{''.join(constants)} FROM unnest({', '.join(arrays)}) AS u({', '.join(names)})"  # nosec B608
     return sql, [*constant_params, *array_params]
 
 
@@ -119,12 +119,12 @@ class PostgreSQLStatements(Statements):
         picked = [_STORED_AS.get(kind, "v.{0}").format(name) for name, (kind, _) in columns.items()]
         insert = (
             f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {', '.join(picked)} FROM ({source}) v{conflict}"
-            " RETURNING id, created_at"
+            " RETURNING id, created_at"  # nosec B608
         )
         if conflict:
             rows = self._rows(insert, params)
             return [row[0] for row in rows], rows[0][1] if rows else self.present()
-        rows = self._rows(f"WITH done AS ({insert}) SELECT created_at FROM done LIMIT 1", params)
+        rows = self._rows(f"WITH done AS ({insert}) SELECT created_at FROM done LIMIT 1", params)  # nosec B608
         return list(columns["id"][1]), rows[0][0]
 
     def claim(

@@ -42,7 +42,7 @@ WHERE id IN (
     SELECT j.id FROM jobs_job j WHERE {CLAIMABLE.format(now=NOW, queued="{queued}")} AND {{condition}} {{order}}
 )
 RETURNING {_CLAIMED}
-"""
+"""  # nosec B608
 
 _MOVE = MOVE.format(
     now=NOW,
@@ -63,7 +63,7 @@ WHERE id IN (
     ORDER BY priority DESC, id LIMIT %s
 )
 RETURNING id, publish_seq, priority, task
-"""
+"""  # nosec B608
 
 _HEARTBEAT = f"""
 UPDATE jobs_worker SET heartbeat_at = {NOW},
@@ -71,7 +71,7 @@ UPDATE jobs_worker SET heartbeat_at = {NOW},
 FROM json_each(%s) AS v
 WHERE jobs_worker.id = json_extract(v.value, '$[0]') AND jobs_worker.state IN ('active', 'stopping')
 RETURNING jobs_worker.id
-"""
+"""  # nosec B608
 
 # Kinds that travel as another type: what is stored of a column of `v`.
 _STORED_AS = {"now": f"CASE WHEN v.{{0}} THEN {NOW} END", "due": f"COALESCE(v.{{0}}, {NOW})"}
@@ -102,7 +102,7 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
             varying.append(plain)
     # no NaN: SQLite's parser would refuse it with the error of a database that is away
     rows = json.dumps(list(zip(*varying, strict=True)), ensure_ascii=False, allow_nan=False)
-    return f"SELECT {', '.join(picked)} FROM json_each(%s)", [*constant_params, rows]
+    return f"SELECT {', '.join(picked)} FROM json_each(%s)", [*constant_params, rows]  # nosec B608
 
 
 class SQLiteStatements(Statements):
@@ -115,7 +115,7 @@ class SQLiteStatements(Statements):
         picked = ", ".join(_STORED_AS.get(kind, "v.{0}").format(name) for name, (kind, _) in columns.items())
         insert = (
             # WHERE true: without it the parser takes ON CONFLICT for a join's condition
-            f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {picked} FROM ({source}) v WHERE true{conflict}"
+            f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {picked} FROM ({source}) v WHERE true{conflict}"  # nosec B608
             " RETURNING id, created_at"
         )
         rows = self._rows(insert, params)
