@@ -58,10 +58,14 @@ def next_firing(
 
 
 def next_interval(every_seconds: int, anchor: datetime, after: datetime) -> datetime:
-    """Return the first `anchor + n * every_seconds` with n >= 1 that is later than `after`, in UTC."""
+    """Return the first `anchor + n * every_seconds`, n any whole number but 0, that is later than `after`, in UTC.
+
+    The anchor itself has fired. One that lies far ahead tells of a database whose clock was put back; whoever waited
+    for it to catch up would miss every firing until then.
+    """
     step = timedelta(seconds=every_seconds)
-    steps = max((after - anchor) // step + 1, 1)
-    return (anchor + steps * step).astimezone(UTC)
+    steps = (after - anchor) // step + 1
+    return (anchor + (steps or 1) * step).astimezone(UTC)
 
 
 def next_cron(cron: str, timezone: str, after: datetime) -> datetime:
