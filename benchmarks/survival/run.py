@@ -72,6 +72,7 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         trees.kill_all()
+        time.sleep(1)  # trials in other threads notice it and end
         shutil.rmtree(directory, ignore_errors=True)
         print("broken off; the same command with --resume goes on", file=sys.stderr, flush=True)
         os._exit(130)  # without waiting for trials in other threads; the kernel ends what is tied to them

@@ -6,6 +6,7 @@ A tree is a session of its own: every process that a worker forks is in it, what
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from benchmarks.bench import PROJECT
 from queuehub.tether import tethered
 
 _alive: dict[int, "Tree"] = {}
+_over = threading.Event()
 
 
 class Tree:
@@ -38,7 +40,12 @@ class Tree:
         return self.process is not None and self.process.poll() is not None
 
     def start(self) -> None:
-        """Run the command in a session of its own, under the next name."""
+        """Run the command in a session of its own, under the next name.
+
+        Raises: RuntimeError after `kill_all`.
+        """
+        if _over.is_set():
+            raise RuntimeError("the run was broken off")
         self.generation += 1
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -68,7 +75,8 @@ class Tree:
 
 
 def kill_all() -> None:
-    """Kill every tree that runs: for a runner that is broken off."""
+    """Kill every tree that runs, and let none start again: for a runner that is broken off."""
+    _over.set()
     for tree in list(_alive.values()):
         tree.kill()
 
