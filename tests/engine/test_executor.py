@@ -111,7 +111,8 @@ def test_a_result_that_is_not_json_is_a_permanent_error(kind: str) -> None:
     assert job.attempts.get().exception_class == "jobs.errors.ResultNotJSON"
 
 
-def test_a_row_with_an_unknown_task_becomes_a_dead_letter() -> None:
+def test_a_row_with_an_unknown_task_becomes_a_dead_letter(settings: Any) -> None:
+    settings.QUEUEHUB = {"UNKNOWN_TASK_SECONDS": 0}
     job = make_job()
     Job.objects.filter(id=job.id).update(task="os.system", args=["true"])
     lifecycle.settle([execute(claim(job))])
