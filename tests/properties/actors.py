@@ -148,7 +148,9 @@ class Actor:
 
     def settle(self) -> None:
         self.random.shuffle(self.held)
-        runs, self.held = self.held[:4], self.held[4:]
+        # an answer goes by jobs, and a worker that was given up may hold an old run of what the next one runs
+        runs = [run for run in self.held if run.worker == self.held[0].worker][:4]
+        self.held = [run for run in self.held if run not in runs]
         for run in runs:
             ended(run, **RUNS[self.random.choice(list(RUNS))], message=f"ended by {self.worker}")
         self._settle(runs)

@@ -14,6 +14,7 @@ from jobs.lifecycle import operate
 from jobs.lifecycle.due import expire
 from jobs.lifecycle.operate import Report
 from jobs.lifecycle.retention import delete_old
+from jobs.runs import Run
 from jobs.transports import Message
 from tests.properties import clock, comparison
 from tests.properties.enqueue_rules import QUEUES
@@ -35,6 +36,10 @@ class LifeRules(WorkerRules):
     @rule(ids=chosen_jobs)
     def cancel(self, ids: list[UUID]) -> None:
         self._changed(ids, operate.cancel(ids, actor=ACTOR), self.model.cancel(ids))
+
+    @rule(run=WorkerRules.runs)
+    def cancel_in_mid_run(self, run: Run) -> None:
+        self.cancel([run.job_id])
 
     @rule(ids=chosen_jobs)
     def discard(self, ids: list[UUID]) -> None:

@@ -10,7 +10,7 @@ from jobs.events import Change
 from jobs.transports.memory import MemoryTransport
 from tests.properties.life_rules import LifeRules
 
-EXAMPLES, STEPS = 20, 30
+EXAMPLES, STEPS = 20, 40
 
 
 @pytest.mark.timeout(3600)  # a failure takes minutes to shrink

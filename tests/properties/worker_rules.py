@@ -188,14 +188,17 @@ class WorkerRules(EnqueueRules):
         with self.nothing_changes():
             assert lifecycle.settle(runs, pid=7) == self._recorded(runs)
 
-    @rule(target=runs, run=runs, end=st.sampled_from(sorted(RUNS)))
-    def rescue_and_thaw(self, run: Run, end: str) -> Any:
-        """Let the worker of a run freeze, another one get its job, and the first one thaw with what it has."""
+    @rule(target=runs, run=runs, end=st.sampled_from(sorted(RUNS)), has_begun=st.booleans())
+    def rescue_and_thaw(self, run: Run, end: str, has_begun: bool) -> Any:
+        """Let the worker of a run freeze, another one get its job, and the first one thaw with what it has.
+
+        Who gave it up may have thought that it had not begun.
+        """
         job = self.model.jobs.get(run.job_id)
         if job is None or job.claim != run.claim:
             return multiple()
         slot = self.workers.index(run.worker)
-        self._lose(slot, None, None)
+        self._lose(slot, *((None, None) if has_begun else ({}, {})))
         self.let_time_pass(1)
         self.promote()
         new = self.claim(1 - slot, [job.id], True, None)
