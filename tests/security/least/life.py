@@ -116,11 +116,11 @@ def allow_plain_jobs(client: redis.Redis) -> None:
 
 
 def lose_a_pool_and_all_messages(
-    pool: Running, application: Running, ledger: Ledger, broker: Broker, start: Start
+    pool: Running, application: Running, ledger: Ledger, broker: Broker, start: Start, held: Path
 ) -> None:
     """Kill a pool in mid-run, flush Redis, spoil keys; then the scheduler repairs and `rqworker` runs the rest."""
     application.send(signal.SIGUSR1)
-    eventually(lambda: states(ledger, "task LIKE '%hold_once'") == {"running": 1}, 20)
+    eventually(held.exists, 30, "the job that holds its worker did not begin")
     os.killpg(pool.pid, signal.SIGKILL)
     pool.kill()
     with broker.administrator() as client:

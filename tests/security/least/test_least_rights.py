@@ -135,7 +135,7 @@ def test_a_whole_life_meets_no_refusal(
     assert "\nworker " in life.ask_rq(broker, processes)
     life.use_every_verb(visitor, ledger)
     life.manage_users(visitor, ledger)
-    life.lose_a_pool_and_all_messages(pool, application, ledger, broker, start)
+    life.lose_a_pool_and_all_messages(pool, application, ledger, broker, start, tmp_path / "held")
     assert start("reader", "manage.py", "rqstats").wait() == 0
 
     assert first.stop() == 0
