@@ -16,6 +16,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from jobs.errors import shown
+
 
 def _node() -> str:
     return os.environ.get("QUEUEHUB_NODE") or socket.gethostname()
@@ -153,9 +155,9 @@ def read(raw: Mapping[str, Any]) -> Settings:
     Raises: ImproperlyConfigured, naming every unknown key and every bad value at once.
     """
     if not isinstance(raw, Mapping):
-        raise ImproperlyConfigured(f"QUEUEHUB must be a dict, not {raw!r:.80}")
+        raise ImproperlyConfigured(f"QUEUEHUB must be a dict, not {shown(raw, 80)}")
     known = {item.name.upper(): item.name for item in fields(Settings)}
-    problems = [f"unknown key {key!r}; known are {', '.join(sorted(known))}" for key in raw if key not in known]
+    problems = [f"unknown key {shown(key)}; known are {', '.join(sorted(known))}" for key in raw if key not in known]
     values = {known[key]: _coerced(known[key], value) for key, value in raw.items() if key in known}
     settings = Settings(**values)
     problems += problems_of(settings)
@@ -179,9 +181,9 @@ def problems_of(settings: Settings) -> list[str]:
         value, kind = getattr(settings, item.name), hints[item.name]
         wanted = _ACCEPTED.get(kind)
         if wanted and (not isinstance(value, wanted) or (kind is not bool and isinstance(value, bool))):
-            problems.append(f"{item.name.upper()} must be of type {kind.__name__}, not {value!r}")
-        elif kind in (int, float) and value < (0 if item.name in ZERO_MEANS_OFF else 0.001):
-            problems.append(f"{item.name.upper()} must be positive, not {value!r}")
+            problems.append(f"{item.name.upper()} must be of type {kind.__name__}, not {shown(value)}")
+        elif kind in (int, float) and not (0 if item.name in ZERO_MEANS_OFF else 0.001) <= value <= LARGEST:
+            problems.append(f"{item.name.upper()} must be positive, and no more than {LARGEST:g}, not {shown(value)}")
     if problems:
         return problems
     if settings.lost_after_seconds < 3 * settings.heartbeat_seconds:
@@ -198,7 +200,7 @@ def problems_of(settings: Settings) -> list[str]:
 
 def _network_problems(networks: Any) -> list[str]:
     if not isinstance(networks, tuple):
-        return [f'METRICS_NETWORKS must be a list such as ["10.0.0.0/8"], not {networks!r:.80}']
+        return [f'METRICS_NETWORKS must be a list such as ["10.0.0.0/8"], not {shown(networks, 80)}']
     problems = []
     for network in networks:
         try:
@@ -210,6 +212,9 @@ def _network_problems(networks: Any) -> list[str]:
 
 MIN_LOST_AFTER_SECONDS = 8
 """Silence is judged every two seconds; a shorter watch than this would take each pause in between for its own sleep."""
+
+LARGEST = 1e15
+"""Of any number; with infinity or NaN the waiting and comparing would fail later."""
 
 LISTS = {"task_modules", "plain_rq_functions", "metrics_networks"}
 ZERO_MEANS_OFF = {

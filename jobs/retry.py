@@ -16,6 +16,10 @@ from typing import Protocol
 RandomSource = Callable[[], float]  # a float in [0, 1)
 
 
+LARGEST = 1e10
+"""Of any number of a policy: some 300 years."""
+
+
 class Action(Enum):
     """What an exception class asks for."""
 
@@ -76,10 +80,19 @@ class _Backoff:
 
     def __post_init__(self) -> None:
         for item in fields(self):
+            if item.name in ("jitter", "rules"):
+                continue
             value = getattr(self, item.name)
+            if value is None and item.name == "max_total_seconds":
+                continue
+            if isinstance(value, tuple) != isinstance(item.default, tuple):
+                raise ValueError(f"{item.name}: delays are given in seconds; only Delays takes several")
             numbers = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(number, int | float) and not number >= 0 for number in numbers):  # NaN is refused too
-                raise ValueError(f"{item.name}: delays are given in seconds and are never negative")
+            # NaN, infinity and a number beyond what floats hold are refused too: they would fail after a failure
+            if not all(isinstance(number, int | float) and 0 <= number <= LARGEST for number in numbers):
+                raise ValueError(
+                    f"{item.name}: delays are given in seconds and are never negative, nor longer than {LARGEST:g}"
+                )
 
     def base_seconds(self, failure_count: int) -> float | None:
         raise NotImplementedError
