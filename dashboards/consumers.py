@@ -35,9 +35,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._leave()
 
     async def connect(self) -> None:
-        if not await self._may_look():
+        limit = get_settings().live_sockets
+        if ticker.socket_count >= limit:  # costs no query
+            await self.close(CROWDED)
+        elif not await self._may_look():
             await self.close(REFUSED)
-        elif ticker.socket_count >= get_settings().live_sockets:
+        elif ticker.socket_count >= limit:
             await self.close(CROWDED)
         else:
             # before anything else is waited for: a thousand at once are counted like a thousand in a row

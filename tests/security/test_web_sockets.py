@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect as aconnect
 from websockets.exceptions import InvalidStatus
 
 from dashboards import consumers
-from dashboards.ticker import ticker
+from dashboards import ticker as ticking
 from tests.conftest import LiveDatabase
 from tests.dashboards.test_live import SessionOf, closing_code, live
 from tests.support import Processes, free_port
@@ -105,6 +105,7 @@ def test_messages_do_nothing_and_oversized_ones_close_their_socket_and_no_other(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_of_a_thousand_sockets_no_more_than_allowed_are_open_and_the_server_answers(
     live_database: LiveDatabase, processes: Processes, viewer: User, session_of: SessionOf, tmp_path: Any
 ) -> None:
@@ -153,7 +154,11 @@ def test_a_socket_that_breaks_off_gives_its_place_back(
     def break_off(*_: Any) -> str:
         raise OperationalError("the ledger is away")
 
+    async def break_off_too(*_: Any) -> str:
+        return break_off()
+
     monkeypatch.setattr(consumers.snapshot, "current", break_off)
+    monkeypatch.setattr(ticking, "current", break_off_too)
     session = Session.objects.get(session_key=session_of(viewer))
 
     async def attempt() -> None:
@@ -165,5 +170,5 @@ def test_a_socket_that_breaks_off_gives_its_place_back(
         with pytest.raises(OperationalError):
             await socket.wait(10)
 
-    asyncio.run(attempt())
-    assert ticker.socket_count == 0
+    async_to_sync(attempt)()
+    assert ticking.ticker.socket_count == 0
