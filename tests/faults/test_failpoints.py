@@ -41,7 +41,8 @@ IN_STOPPING_WORKERS = {
 }  # fmt: skip
 IN_PARENTS = {
     "burying": {"pool.reaped": 0.1, "pool.burying": 0.1, "pool.buried": 0.1},
-    "losing": {"lose.marked": 0.1, "lose.batch": 0.5, "release.moved": 0.15},
+    "losing": {"lose.marked": 0.15, "lose.batch": 0.3},
+    "releasing": {"release.moved": 0.3},
     "keeping": {"pool.forked": 0.05, "heartbeat.written": 0.5},
 }
 IN_PRODUCERS = {"enqueue.inserted": 0.005, "enqueue.committed": 0.01, "publish.sent": 0.01, "dispatch.sent": 0.01}
