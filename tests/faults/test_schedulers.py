@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from jobs.failpoints import VARIABLE
 from tests.faults.site import Site
+from tests.faults.test_failpoints_scheduler import crash_scheduler
 from tests.support import eventually
 
 TAKE_OVER_SECONDS = 10.0
@@ -76,16 +76,7 @@ def test_a_frozen_leader_is_replaced_and_does_no_harm_when_it_thaws(site: Site) 
 @pytest.mark.fault("dispatcher killed after publish")
 @pytest.mark.on_sqlite
 def test_a_dispatcher_killed_after_it_has_published_loses_nothing(site: Site) -> None:
-    point = {VARIABLE: "dispatch.sent=kill:every=2"}
     site.start(pools=2)
-    site.schedulers.pop("s").stop()
     with site.fault():
-        site.start_scheduler("s", **point)
-        for _ in site.each(1.0):
-            # Rows without a message are what a scheduler publishes.
-            site.ledger.query("UPDATE jobs_job SET published_at = NULL WHERE state = 'queued'")
-        site.schedulers.pop("s").kill()
-        site.start_scheduler("s")
-    site.notes["killed"] = sum("failpoint dispatch.sent" in running.output for running in site.processes.started)
-    assert site.notes["killed"] > 0
+        crash_scheduler(site, {"dispatch.sent": 0.5})
     site.check()
