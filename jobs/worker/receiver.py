@@ -30,6 +30,8 @@ SUSPECT_SECONDS = 1.0
 
 BURST_WAIT_SECONDS = 0.05
 ROOM_SECONDS = 0.1
+AWAY_WAIT_SECONDS = 0.1
+"""Pause between two looks at a ledger that has no more than fits, while the transport is away."""
 
 
 class Receiver:
@@ -45,6 +47,7 @@ class Receiver:
         self._suspected_seconds = 0.0
         self._is_exclusive = False
         self._is_transport_up = True
+        self._has_more = False
         self._void_count = 0
         self._damaged_count = get_transport().dropped_count
 
@@ -152,7 +155,8 @@ class Receiver:
         except TransportUnavailable as error:
             self._miss_transport(error)
             self._asked_seconds = 0.0
-            time.sleep(0.1)
+            if not self._has_more:
+                time.sleep(AWAY_WAIT_SECONDS)
             return []
         if not self._is_transport_up:
             logger.info("the transport is back")
@@ -228,6 +232,7 @@ class Receiver:
             runs += lifecycle.claim_waiting(wanted, room - len(runs), worker=self.worker_id)
         if not runs and self._is_transport_up:
             runs = lifecycle.claim_stale(queues, room, worker=self.worker_id)
+        self._has_more = len(runs) >= room
         if runs:
             self._put(runs)
         elif wanted and self.desk.is_empty:

@@ -1,5 +1,6 @@
 """The receiver: messages, or rows that no message announces, become claimed runs on the desk."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from django.db.models.functions import Now
 from jobs import dispatcher, lifecycle
 from jobs.lifecycle import operate
 from jobs.models import Job, Worker
-from jobs.transports import Message
+from jobs.transports import Message, get_transport
 from jobs.transports.memory import MemoryTransport
 from jobs.worker.averages import Averages
 from jobs.worker.board import Board
@@ -116,6 +117,20 @@ def test_without_its_transport_a_worker_starves_no_job_whose_message_it_cannot_r
     found = on_desk(receiver)
     assert stuck.id in found
     assert set(found) & {job.id for job in newer}, "what waits in the ledger goes on as well"
+
+
+def test_without_its_transport_a_backlog_is_taken_without_pauses(make: Make, configure: Any) -> None:
+    configure(PREFETCH_LIMIT=1)
+    transport = get_transport()
+    assert isinstance(transport, MemoryTransport)
+    transport.is_down = True
+    jobs = [make_job(priority=-1) for _ in range(30)]
+    receiver = make()
+    begun, found = time.monotonic(), []
+    while len(found) < len(jobs):
+        receiver.step()
+        found += on_desk(receiver)
+    assert time.monotonic() - begun < 0.1 * len(jobs) / 2
 
 
 def test_named_queues_are_served_in_their_order(make: Make) -> None:

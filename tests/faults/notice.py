@@ -37,9 +37,12 @@ def harm(site: Site) -> Iterator[list[int]]:
 
 
 def assert_work_went_on(site: Site) -> None:
-    """Check that jobs began during the fault about as fast as they were enqueued."""
-    enqueued = site.notes["enqueued_per_second_in_fault"]
-    assert site.notes["begun_per_second_in_fault"] > 0.8 * enqueued > 0
+    """Check that jobs began during the fault about as fast as they were enqueued.
+
+    On SQLite more slowly: without messages, workers ask more often for the one write lock that producers want, too.
+    """
+    share = 0.8 if site.ledger.port else 0.25
+    assert site.notes["begun_per_second_in_fault"] > share * site.notes["enqueued_per_second_in_fault"] > 0
 
 
 def check(site: Site, *, seconds: float = DRAIN_SECONDS) -> Report:
