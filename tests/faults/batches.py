@@ -8,6 +8,8 @@ from tests.faults.site import Site
 from tests.journal import append_many
 
 WORK = "tests.faults.tasks.work"
+RATE_BESIDE = 240
+"""Jobs per second of the producers where a test adds batches: SQLite settles some 400 a second on a small machine."""
 
 
 def moment(seconds: float) -> str:

@@ -12,7 +12,7 @@ import pytest
 from jobs.failpoints import POINTS, VARIABLE
 from tests import run_directory
 from tests.faults import test_failpoints_scheduler as scheduler
-from tests.faults.batches import insert_logged
+from tests.faults.batches import RATE_BESIDE, insert_logged
 from tests.faults.crashes import armed, await_firing, killing, restart_pool
 from tests.faults.site import RATE, Site
 
@@ -66,7 +66,7 @@ def test_workers_that_crash_at_a_durable_step_lose_nothing(site: Site, group: st
 @pytest.mark.fault("crash at each durable step")
 @pytest.mark.on_sqlite
 def test_workers_that_crash_while_they_start_and_stop_lose_nothing(site: Site) -> None:
-    site.start(pools=2)
+    site.start(pools=2, rate=RATE_BESIDE)
     with site.fault():
         restart_pool(site, "b", **killing(IN_STOPPING_WORKERS))
         await_firing(site, IN_STOPPING_WORKERS, lambda: strike(site, signal.SIGTERM), site.load_seconds)
@@ -79,7 +79,7 @@ def test_workers_that_crash_while_they_start_and_stop_lose_nothing(site: Site) -
 @pytest.mark.parametrize("group", IN_PARENTS)
 def test_pool_parents_that_crash_at_a_durable_step_lose_nothing(site: Site, group: str) -> None:
     points = IN_PARENTS[group]
-    site.start(pools=2)
+    site.start(pools=2, rate=RATE_BESIDE)
     with site.fault():
         restart_pool(site, "b", **killing(points))
         await_firing(site, points, lambda: strike(site, signal.SIGKILL), site.load_seconds)

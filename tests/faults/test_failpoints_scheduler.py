@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.batches import insert, insert_logged, moment
+from tests.faults.batches import RATE_BESIDE, insert, insert_logged, moment
 from tests.faults.crashes import armed, await_firing, killing, restart_scheduler
 from tests.faults.site import Site
 from tests.support import eventually
@@ -42,6 +42,7 @@ def crash_scheduler(site: Site, points: dict[str, float], provoke: Callable[[], 
     restart_scheduler(site, "s", QUEUEHUB_NODE="b")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("crash at each durable step")
 @pytest.mark.on_sqlite
 def test_a_scheduler_that_crashes_while_it_leads_loses_nothing(site: Site) -> None:
@@ -51,6 +52,7 @@ def test_a_scheduler_that_crashes_while_it_leads_loses_nothing(site: Site) -> No
     site.check()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("crash at each durable step")
 @pytest.mark.on_sqlite
 def test_a_scheduler_that_crashes_while_it_repairs_loses_nothing(site: Site) -> None:
@@ -67,10 +69,11 @@ def test_a_scheduler_that_crashes_while_it_repairs_loses_nothing(site: Site) -> 
     site.check()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("crash at each durable step")
 @pytest.mark.on_sqlite
 def test_a_scheduler_that_crashes_while_it_tidies_up_loses_nothing(site: Site) -> None:
-    site.start(pools=2)
+    site.start(pools=2, rate=RATE_BESIDE)
 
     def grow() -> None:
         soon, later, long_ago = (moment(seconds) for seconds in (1, 3600, -40 * 86400))
@@ -111,7 +114,7 @@ def test_a_scheduler_that_crashes_while_it_fires_loses_and_doubles_no_firing(sit
 @pytest.mark.fault("crash at each durable step")
 @pytest.mark.on_sqlite
 def test_a_command_that_crashes_between_its_batches_can_be_given_again(site: Site) -> None:
-    site.start(pools=2)
+    site.start(pools=2, rate=RATE_BESIDE)
     insert_logged(site, "unwanted", CANCELLED_COUNT, state="scheduled", due_at=moment(3600))
     with site.fault():
         for name in OPERATING:
