@@ -4,8 +4,8 @@
 # PORT=…    the port of `make demo` (8000)
 # SECURITY_OFFLINE=1  lets `make security` go without the list of known vulnerabilities
 # BENCH=…   options of `make bench`, see `make bench BENCH=--help`
-# FAULTS=…   options of `make faults`, see `make faults FAULTS=--help`
-# SEED=…     seed of the faults of `make test` and `make soak`; otherwise the day of the year
+# FAULTS=…  options of `make faults`, see `make faults FAULTS=--help`
+# SEED=…    seed of the faults of `make test` and `make soak`; otherwise the day of the year
 # SURVIVAL=…  options of `make survival`, see `make survival SURVIVAL=--help`
 
 SHELL = /bin/sh
