@@ -49,6 +49,7 @@ def test_a_black_hole_in_place_of_redis_stops_nobody(make_site: Sites) -> None:
     notice.assert_work_went_on(site)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("latency and packet loss")
 def test_a_bad_line_to_redis_costs_time_only(make_site: Sites) -> None:
     site = make_site(is_proxied=True)
