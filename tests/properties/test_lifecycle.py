@@ -8,9 +8,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from jobs.events import Change
 from jobs.transports.memory import MemoryTransport
-from tests.properties.life_rules import LifeRules
+from tests.properties.stories import Stories
 
-EXAMPLES, STEPS = 20, 40
+EXAMPLES, STEPS = 40, 20
 
 
 @pytest.mark.timeout(3600)  # a failure takes minutes to shrink
@@ -20,4 +20,4 @@ def test_any_order_of_verbs_leaves_the_ledger_as_the_model_says(
     settings = hypothesis.settings(suppress_health_check=list(hypothesis.HealthCheck))
     if not is_deep:
         settings = hypothesis.settings(settings, max_examples=EXAMPLES, stateful_step_count=STEPS)
-    run_state_machine_as_test(partial(LifeRules, transport, heard), settings=settings)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(partial(Stories, transport, heard), settings=settings)  # type: ignore[no-untyped-call]

@@ -12,12 +12,12 @@ from hypothesis.stateful import Bundle, multiple, rule
 from jobs import lifecycle
 from jobs.errors import PermanentError, Retry
 from jobs.lifecycle import Remains
-from jobs.lifecycle.due import promote_due
+from jobs.lifecycle.due import expire, promote_due
 from jobs.runs import Run
 from jobs.states import Outcome
 from tests.factories import begun, ended
 from tests.properties import clock
-from tests.properties.enqueue_rules import QUEUES, SLOTS, BoomError, EnqueueRules
+from tests.properties.enqueue_rules import QUEUES, SLOTS, BoomError, EnqueueRules, if_any
 from tests.properties.model import TICK_SECONDS, ModelJob
 
 # What the executor would have noted for each of the model's ends.
@@ -66,17 +66,25 @@ class WorkerRules(EnqueueRules):
 
     # -- time, which some of these need ------------------------------------------------------------------------
 
-    @rule(ticks=st.sampled_from([1, 2, 30]))
-    def let_time_pass(self, ticks: int) -> None:
+    @rule(ticks=st.sampled_from([1, 2, 30]), is_expiry_first=st.booleans())
+    def let_time_pass(self, ticks: int, is_expiry_first: bool) -> None:
         self.model.now += ticks
         clock.let_pass(ticks)
+        if is_expiry_first:
+            self.expire([])
+        self.promote()
 
+    @if_any("scheduled", "retrying")
     @rule()
     def promote(self) -> None:
         assert promote_due() == self.model.promote()
 
+    def expire(self, _: list[UUID]) -> None:
+        assert expire() == self.model.expire()
+
     # -- claim ---------------------------------------------------------------------------------------------------
 
+    @if_any("queued")
     @rule(
         target=runs, slot=slots, ids=st.lists(EnqueueRules.jobs, min_size=1, max_size=6), is_alone=st.booleans(),
         queues=st.sampled_from([None, None, ["default"], list(QUEUES)]),
@@ -91,6 +99,7 @@ class WorkerRules(EnqueueRules):
         )
         return self._claimed(lifecycle.claim(ids, worker=worker, queues=queues, is_alone=is_alone), worker, expected)
 
+    @if_any("queued")
     @rule(target=runs, slot=slots, limit=st.integers(1, 4))
     def receive_and_claim(self, slot: int, limit: int) -> Any:
         worker = self.workers[slot]
@@ -101,6 +110,7 @@ class WorkerRules(EnqueueRules):
         self.transport.settle(deliveries)
         return self._claimed(found, worker, expected)
 
+    @if_any("queued")
     @rule(target=runs, slot=slots, limit=st.integers(1, 3), is_suspect=st.booleans())
     def claim_waiting(self, slot: int, limit: int, is_suspect: bool) -> Any:
         worker = self.workers[slot]
@@ -114,6 +124,7 @@ class WorkerRules(EnqueueRules):
         found = lifecycle.claim_waiting(QUEUES, limit, worker=worker, is_suspect=is_suspect)
         return self._claimed(found, worker, expected)
 
+    @if_any("queued")
     @rule(target=runs, slot=slots, limit=st.integers(1, 3), queues=st.sampled_from([None, ["slow"]]))
     def claim_stale(self, slot: int, limit: int, queues: list[str] | None) -> Any:
         worker, now = self.workers[slot], self.model.now
@@ -126,7 +137,6 @@ class WorkerRules(EnqueueRules):
         chosen = [job for job in stale if job.id in {run.job_id for run in found}]
         return self._claimed(found, worker, chosen)
 
-    @rule(ids=st.lists(EnqueueRules.jobs, max_size=3))
     def a_worker_that_was_given_up_gets_nothing(self, ids: list[UUID]) -> None:
         gone = [worker for worker, is_living in self.model.workers.items() if not is_living]
         assert lifecycle.heartbeat([(worker, "[]", 0) for worker in self.model.workers]) == set(self.workers)
@@ -136,11 +146,13 @@ class WorkerRules(EnqueueRules):
 
     # -- run and settle ------------------------------------------------------------------------------------------
 
+    @if_any("running")
     @rule(run=runs)
     def begin(self, run: Run) -> None:
         if run.started_seconds is None:
             begun(run)
 
+    @if_any("running")
     @rule(run=runs, done=st.integers(0, 9))
     def record_progress(self, run: Run, done: int) -> None:
         lifecycle.record_progress({run.job_id: (run.claim, {"done": done})})
@@ -154,9 +166,7 @@ class WorkerRules(EnqueueRules):
     )  # fmt: skip
     def settle(self, batch: list[tuple[Run, str]], way: str, is_reply_lost: bool) -> None:
         for run, end in batch:
-            if id(run) not in self.ends:
-                self.ends[id(run)] = end
-                ended(run, **RUNS[end])
+            self._end(run, end)
         batch_runs = list({id(run): run for run, _ in batch}.values())
         if way == "alone":
             answer = lifecycle.settle(batch_runs, pid=7)
@@ -170,6 +180,11 @@ class WorkerRules(EnqueueRules):
             self._expect_settled(batch_runs, answer)
             if is_reply_lost:
                 self._settle_again(batch_runs)
+
+    def _end(self, run: Run, end: str) -> None:
+        if id(run) not in self.ends:
+            self.ends[id(run)] = end
+            ended(run, **RUNS[end])
 
     def _expect_settled(self, runs: Sequence[Run], answer: dict[UUID, str]) -> None:
         for run in runs:
@@ -188,31 +203,9 @@ class WorkerRules(EnqueueRules):
         with self.nothing_changes():
             assert lifecycle.settle(runs, pid=7) == self._recorded(runs)
 
-    @rule(target=runs, run=runs, end=st.sampled_from(sorted(RUNS)), has_begun=st.booleans())
-    def rescue_and_thaw(self, run: Run, end: str, has_begun: bool) -> Any:
-        """Let the worker of a run freeze, another one get its job, and the first one thaw with what it has.
-
-        Who gave it up may have thought that it had not begun.
-        """
-        job = self.model.jobs.get(run.job_id)
-        if job is None or job.claim != run.claim:
-            return multiple()
-        slot = self.workers.index(run.worker)
-        self._lose(slot, *((None, None) if has_begun else ({}, {})))
-        self.let_time_pass(1)
-        self.promote()
-        new = self.claim(1 - slot, [job.id], True, None)
-        if id(run) not in self.ends:
-            self.ends[id(run)] = end
-            ended(run, **RUNS[end])
-        with self.nothing_changes():
-            assert lifecycle.settle([run]) == self._recorded([run])
-            assert (lifecycle.release([job.id], run.claim), lifecycle.republish([job.id], run.claim)) == (0, [])
-            lifecycle.record_progress({job.id: (run.claim, {"done": 99})})
-        return new
-
     # -- give back, leave, vanish --------------------------------------------------------------------------------
 
+    @if_any("running")
     @rule(run=runs, is_whole_batch=st.booleans(), is_at_head=st.booleans())
     def give_back(self, run: Run, is_whole_batch: bool, is_at_head: bool) -> None:
         ids = [other.job_id for other in self.all_runs if other.claim == run.claim] if is_whole_batch else [run.job_id]
@@ -224,12 +217,14 @@ class WorkerRules(EnqueueRules):
         assert [ref[:2] for ref in refs] == self.model.publish(queued)
         assert [(queue, priority) for _, _, queue, priority, _ in refs] == [(job.queue, job.priority) for job in queued]
 
+    @if_any("running")
     @rule(slot=slots)
     def leave(self, slot: int) -> None:
         lifecycle.leave(self.workers[slot])
         self.model.lose(self.workers[slot], {})
         self.workers[slot] = self.new_worker()
 
+    @if_any("running")
     @rule(slot=slots, end=st.sampled_from(sorted(LEFT)), is_alone=st.booleans())
     def lose_a_child_of_a_living_pool(self, slot: int, end: str, is_alone: bool) -> None:
         held = lifecycle.claims_of(self.workers[slot])
@@ -240,6 +235,7 @@ class WorkerRules(EnqueueRules):
         }
         self._lose(slot, left, dict.fromkeys(left, (end, is_alone)))
 
+    @if_any("running")
     @rule(slot=slots)
     def lose_a_worker_that_fell_silent(self, slot: int) -> None:
         self._lose(slot, None, None)
