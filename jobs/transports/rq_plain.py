@@ -140,10 +140,10 @@ def check(fields: Mapping[bytes, bytes]) -> Call:
 def _body(raw: bytes) -> Any:
     unpacker = zlib.decompressobj()
     try:
-        data = unpacker.decompress(raw, MAX_BODY_BYTES)
-    except zlib.error:
-        data = raw
-    if unpacker.unconsumed_tail or len(data) > MAX_BODY_BYTES:
+        data, rest = unpacker.decompress(raw, MAX_BODY_BYTES), unpacker.unconsumed_tail
+    except zlib.error:  # not compressed; RQ takes that as well
+        data, rest = raw, b""
+    if rest or len(data) > MAX_BODY_BYTES:
         raise Refused(f"its body is larger than {MAX_BODY_BYTES} bytes. Pass a reference instead.")
     try:
         return json.loads(data.decode())

@@ -8,4 +8,5 @@ QUEUEHUB = {
     "TASK_MODULES": ["tests.security.tasks"],
     "PLAIN_RQ_FUNCTIONS": ["tests.rq.plain_functions.add"],
     "RQ_ADMIN": True,
+    "UNKNOWN_TASK_SECONDS": 0,  # no patience with releases to come
 }

@@ -1,6 +1,7 @@
 """Any bytes on Redis: a message of the ledger, an allowed plain job, or a counted drop; never an error."""
 
 import json
+import pickle
 import zlib
 from contextlib import suppress
 from typing import Any
@@ -8,7 +9,8 @@ from uuid import UUID
 
 import pytest
 import redis
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dashboards.feed import Feed
@@ -23,7 +25,7 @@ __all__ = ["rq_transport"]
 
 pytestmark = [pytest.mark.security]
 
-on_a_server = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+on_a_server = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 ledger_ids = st.builds(lambda job_id, seq: f"{job_id}-{seq}".encode(), st.uuids(), st.integers(0, 10**12))
 plain_ids = st.from_regex(rb"\A[A-Za-z0-9_-]{1,40}\Z")
 odd_texts = st.text(max_size=60).map(lambda text: text.encode(errors="ignore"))
@@ -76,7 +78,7 @@ def test_every_message_is_a_delivery_or_a_counted_drop(
 
 
 @pytest.mark.fast
-@settings(max_examples=300)
+@hypothesis_settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(FIELDS), bodies, max_size=5))
 def test_a_plain_job_is_a_call_of_the_list_or_refused(fields: dict[bytes, bytes]) -> None:
     try:
@@ -84,6 +86,18 @@ def test_a_plain_job_is_a_call_of_the_list_or_refused(fields: dict[bytes, bytes]
     except rq_plain.Refused:
         return
     raise AssertionError(f"{call} was allowed although no function is")
+
+
+@pytest.mark.fast
+def test_an_allowed_call_is_read_compressed_or_not(settings: Any) -> None:
+    settings.QUEUEHUB = {**settings.QUEUEHUB, "PLAIN_RQ_FUNCTIONS": ["tests.rq.plain_functions.add"]}
+    text = b'["tests.rq.plain_functions.add", null, [1], {"b": 2}]'
+    for body in (text, zlib.compress(text)):
+        call = rq_plain.check({b"data": body})
+        assert (call.args, call.kwargs) == ([1], {"b": 2})
+    for body in (zlib.compress(b" " * 2_000_000 + text), b" " * 2_000_000 + text, pickle.dumps(text)):
+        with pytest.raises(rq_plain.Refused):
+            rq_plain.check({b"data": body})
 
 
 @on_a_server
