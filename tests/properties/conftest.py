@@ -24,7 +24,7 @@ __all__ = ["figures"]
 DEEP = "deep"
 # a failing example of many steps takes long to find and longer to shrink; that is no fault of it
 hypothesis.settings.register_profile(
-    DEEP, hypothesis.settings.get_profile("queuehub"), max_examples=2500, stateful_step_count=80, print_blob=True
+    DEEP, hypothesis.settings.get_profile("queuehub"), max_examples=600, stateful_step_count=60, print_blob=True
 )
 registry.register_module(tasks)
 registry.register_module(engine_tasks)  # those of tests/factories.py

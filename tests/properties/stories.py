@@ -100,3 +100,13 @@ class Stories(LifeRules):
             found, slot = [*found, *runs], 1 - slot
             run = runs[0]
         return multiple(*found)
+
+    @precondition(is_anything_to_do)
+    @rule(pick=picks)
+    def fail_to_send_an_old_message(self, pick: int) -> None:
+        """A claim goes back with a new message; then the news comes that the one before could not be sent."""
+        run, _ = self._held(pick)
+        old = (run.job_id, self.model.jobs[run.job_id].publish_seq)
+        self.give_back(run, False, True)
+        with self.nothing_changes():
+            assert lifecycle.unpublish([old]) == 0
