@@ -27,9 +27,9 @@ from tests.engine.conftest import transport
 
 __all__ = ["transport"]
 
-pytestmark = [pytest.mark.security, pytest.mark.fast]
+pytestmark = [pytest.mark.security, pytest.mark.timeout(400)]
 
-in_a_transaction = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+in_a_transaction = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
 jsonable = st.recursive(
@@ -68,14 +68,24 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
+def alike(stored: Any, value: Any) -> bool:
+    """Compare what the ledger gave back: PostgreSQL orders keys anew and writes 1e16 as a whole number."""
+    if isinstance(value, dict):
+        return stored.keys() == value.keys() and all(alike(stored[key], value[key]) for key in value)
+    if isinstance(value, list | tuple):
+        return len(stored) == len(value) and all(map(alike, stored, value))
+    if isinstance(value, float):
+        return isinstance(stored, float | int) and float(stored) == value
+    return type(stored) is type(value) and stored == value
+
+
 # -- the front door ----------------------------------------------------------------------------------------------
 @pytest.mark.django_db
 @in_a_transaction
 @given(jsonable)
 def test_any_json_comes_back_exactly_as_it_was(value: Any) -> None:
     job = Job.objects.enqueue(tasks.give, value)
-    stored = Job.objects.get(id=job.id).args
-    assert same(stored, [value]) or (isinstance(value, float | int | list | dict) and stored == [value])
+    assert alike(Job.objects.get(id=job.id).args, [value])
 
 
 @pytest.mark.django_db
@@ -91,7 +101,7 @@ def test_anything_is_enqueued_exactly_or_refused_without_a_trace(value: Any) -> 
         assert Job.objects.count() == before
     else:
         assert same(made[0][0], value)
-        assert Job.objects.get(id=Job.objects.enqueue(tasks.give, value).id).args == made[0]
+        assert alike(Job.objects.get(id=Job.objects.enqueue(tasks.give, value).id).args, made[0])
 
 
 @given(anything)

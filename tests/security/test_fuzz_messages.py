@@ -25,7 +25,7 @@ __all__ = ["rq_transport"]
 
 pytestmark = [pytest.mark.security]
 
-on_a_server = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+on_a_server = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 ledger_ids = st.builds(lambda job_id, seq: f"{job_id}-{seq}".encode(), st.uuids(), st.integers(0, 10**12))
 plain_ids = st.from_regex(rb"\A[A-Za-z0-9_-]{1,40}\Z")
 odd_texts = st.text(max_size=60).map(lambda text: text.encode(errors="ignore"))

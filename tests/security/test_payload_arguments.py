@@ -20,7 +20,7 @@ from tests.factories import make_job
 
 __all__ = ["transport"]
 
-pytestmark = [pytest.mark.security, pytest.mark.fast, pytest.mark.django_db]
+pytestmark = [pytest.mark.security, pytest.mark.django_db]
 
 MEGABYTE = 1024 * 1024
 

@@ -48,7 +48,6 @@ def test_what_could_forge_a_line_is_escaped(hostile: str, shown: str) -> None:
     assert one_line(line("%s", "x", error=ValueError(hostile))).count("\n") == 0
 
 
-@pytest.mark.fast
 @hypothesis.settings(max_examples=50)
 @given(st.text(), st.text())
 def test_any_message_is_one_printable_line(message: str, argument: str) -> None:
@@ -58,7 +57,6 @@ def test_any_message_is_one_printable_line(message: str, argument: str) -> None:
         said.encode()
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("kind", list(tasks.ERRORS))
 def test_no_exception_breaks_the_log(kind: str) -> None:
     error = tasks.ERRORS[kind]()
@@ -169,7 +167,6 @@ def test_cleaned_text_is_storable_and_short(text: str, limit_bytes: int) -> None
     assert "\x00" not in said
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("part", ["password", "password=", "://a:", "://a:b@", "token: '", 'secret="', "  ", "a@", ":"])
 def test_masking_takes_linear_time(part: str) -> None:
     text = part * (200_000 // len(part))
