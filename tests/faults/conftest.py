@@ -58,7 +58,9 @@ def _is_fault(item: pytest.Item) -> bool:
 
 def _is_wanted(config: pytest.Config, item: pytest.Item) -> bool:
     item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
-    if run_directory.ledger() == "sqlite" and not any(item.get_closest_marker(name) for name in ("on_sqlite", "soak")):
+    on_sqlite = item.get_closest_marker("on_sqlite") or item.get_closest_marker("soak")
+    is_sqlite = run_directory.ledger() == "sqlite"
+    if (is_sqlite and on_sqlite is None) or (not is_sqlite and on_sqlite and on_sqlite.kwargs.get("is_only")):
         return False
     directory = config.getoption("--fault-records")
     is_repeated = directory is None or item.get_closest_marker("soak") is not None

@@ -47,11 +47,10 @@ def test_a_table_locked_for_seconds_again_and_again_loses_nothing(site: Site) ->
     site.check()
 
 
-@pytest.mark.on_sqlite
+@pytest.mark.on_sqlite(is_only=True)
 @pytest.mark.fault("deadlock and lock wait")
 def test_a_file_that_somebody_else_keeps_locked_loses_nothing(site: Site) -> None:
-    if not isinstance(site.ledger, SQLiteLedger):
-        pytest.skip("PostgreSQL has no lock on the whole database")
+    assert isinstance(site.ledger, SQLiteLedger)
     site.start(pools=2)
     with site.fault():
         for _ in site.each(1.0):
