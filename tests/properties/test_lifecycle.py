@@ -10,7 +10,7 @@ from jobs.events import Change
 from jobs.transports.memory import MemoryTransport
 from tests.properties.stories import Stories
 
-EXAMPLES, STEPS = 40, 20
+EXAMPLES, STEPS = 45, 25
 
 
 @pytest.mark.timeout(3600)  # a failure takes minutes to shrink

@@ -23,7 +23,7 @@ from tests.properties.actors import Actor, Stage
 from tests.properties.tasks import MAX_ATTEMPTS
 
 ACTORS = {"postgresql": 5, "sqlite": 3}
-ROUNDS, STEPS = 2, 60
+ROUNDS, STEPS = 4, 60
 DEEP_ROUNDS = 60
 
 
