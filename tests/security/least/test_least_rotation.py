@@ -31,6 +31,7 @@ class Site:
     def start(self, part: str, *arguments: str, number: int = 1) -> Running:
         """Run `python …` with the password of this number."""
         environment = {**SETTINGS, **on_sqlite(self.ledger), "REDIS_URL": self.broker.url(part, number)}
+        environment["LEAST_RETENTION_SECONDS"] = "3600"  # what has succeeded is to be seen
         return self.processes.start(sys.executable, *arguments, env=environment)
 
     def load(self, number: int = 1) -> Running:
@@ -46,6 +47,10 @@ class Site:
         running = self.start("worker", "manage.py", "jobs_worker", "--processes", "1", number=number)
         eventually(lambda: self.living_count() > before, 60, running.output)
         return running
+
+    def scheduler(self) -> Running:
+        """Start a scheduler: while messages keep coming, only it sees to rows that have none."""
+        return self.start("scheduler", "manage.py", "jobs_scheduler")
 
     def web(self, number: int = 1) -> Visitor:
         """Start a web server."""
@@ -133,6 +138,7 @@ def test_a_password_that_changes_without_warning_delays_jobs_and_loses_none(
         assert any(word in old_load.output for word in AWAY), "the load did not notice the new password"
         plain_broker.password = "new"
         new_pool, new_load = site.pool(), site.load()
+        site.scheduler()
         assert (old_pool.stop(), old_load.stop()) == (0, 0)
         more_have_run(site)
         assert client.client_list("normal")[1:], "nobody is connected with the new password"
