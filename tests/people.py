@@ -1,7 +1,11 @@
-"""Users as fixtures: who may look, who may repair, who may do everything. Their password is their name."""
+"""Users as fixtures, and clients that are logged in: who may look, who may repair, who may do everything.
+
+Their password is their name.
+"""
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 
 # Django's own verbs of direct editing; the engine's verbs have permissions of their own.
 EDITING = ("add_", "change_", "delete_")
@@ -36,3 +40,21 @@ def operator(db: None) -> User:
 def administrator(db: None) -> User:
     """May do everything."""
     return User.objects.create_superuser("administrator", password="administrator")
+
+
+@pytest.fixture
+def viewing(viewer: User) -> Client:
+    """A client that may only look."""
+    return _logged_in(viewer)
+
+
+@pytest.fixture
+def operating(operator: User) -> Client:
+    """A client that may look and use every verb."""
+    return _logged_in(operator)
+
+
+def _logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
 
 from tests.dashboards.conftest import fresh_snapshot, memory_transport, session_of
 
@@ -18,21 +16,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.security)
-
-
-@pytest.fixture
-def viewing(viewer: User) -> Client:
-    """A client that may only look."""
-    return _logged_in(viewer)
-
-
-@pytest.fixture
-def operating(operator: User) -> Client:
-    """A client that may look and use every verb."""
-    return _logged_in(operator)
-
-
-def _logged_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
