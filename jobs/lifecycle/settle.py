@@ -23,7 +23,6 @@ from jobs.states import JobState, Outcome
 
 logger = logging.getLogger("jobs.lifecycle")
 
-_UNKNOWN = f"{UnknownTask.__module__}.{UnknownTask.__qualname__}"
 _UNKNOWN_ATTEMPTS = 1000
 
 # what databases refuse, and what their drivers and the JSON encoder refuse before anything is sent
@@ -137,7 +136,7 @@ def _known_not_seconds(run: Run) -> float:
     """Return for how long no worker has known the run's task; 0 for the first that does not."""
     history = Attempt.objects.filter(job_id=run.job_id, number__lt=run.number).order_by("-number")
     rows = history.values_list("exception_class", "started_at")[:_UNKNOWN_ATTEMPTS]
-    unknown = [at for _, at in takewhile(lambda row: row[0] == _UNKNOWN, rows)]
+    unknown = [at for _, at in takewhile(lambda row: row[0] == run.exception_class, rows)]
     return run.finished_unix - unknown[-1].timestamp() if unknown else 0.0
 
 
