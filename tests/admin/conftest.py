@@ -1,4 +1,4 @@
-"""Fixtures of the admin's tests: a transport in memory, and clients that are logged in."""
+"""Fixtures of the admin's tests: a transport in memory, and addresses."""
 
 from collections.abc import Callable
 from typing import Any
