@@ -5,11 +5,15 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
+from tests.faults import harm_redis
 from tests.faults.ledgers import PostgreSQLLedger
 from tests.faults.rows import insert
 from tests.faults.site import Site
 
 Harm = Callable[[Site], None]
+
+MOMENT_SECONDS = 0.1
+"""Long enough for one strike of a harm that is done again and again."""
 
 
 def kill_a_worker(site: Site) -> None:
@@ -60,13 +64,11 @@ def enqueue_poison(site: Site) -> None:
 
 
 def flush(site: Site) -> None:
-    with site.broker.client() as client:
-        client.flushall()
+    harm_redis.be_flushed(site, MOMENT_SECONDS)
 
 
 def cut_broker_connections(site: Site) -> None:
-    with site.broker.client() as client:
-        client.client_kill_filter(_type="normal", skipme=True)
+    harm_redis.kill_connections(site, MOMENT_SECONDS)
 
 
 def damage_keys(site: Site) -> None:
@@ -77,15 +79,11 @@ def damage_keys(site: Site) -> None:
 
 
 def freeze_the_broker(site: Site) -> None:
-    site.broker.send(signal.SIGSTOP)
-    site.rest(5)
-    site.broker.send(signal.SIGCONT)
+    harm_redis.freeze(site, 5)
 
 
 def restart_the_broker(site: Site) -> None:
-    site.broker.stop()
-    site.rest(2)
-    site.broker.start()
+    harm_redis.be_shut_down(site, 2)
 
 
 def terminate_backends(site: Site) -> None:
