@@ -1,11 +1,9 @@
-"""Many jobs at once by plain SQL, beside the load that producers make."""
+"""Many jobs of the load's own task at once, beside what producers make."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
-from tests.faults.producer_log import ACKNOWLEDGED, MEANT
+from tests.faults.rows import insert_rows, insert_task
 from tests.faults.site import Site
-from tests.journal import append_many
 
 WORK = "tests.faults.tasks.work"
 RATE_BESIDE = 240
@@ -19,18 +17,9 @@ def moment(seconds: float) -> str:
 
 def insert_logged(site: Site, kind: str, count: int, work_seconds: float = 0.0, **columns: str) -> None:
     """Insert jobs and log them as acknowledged; their keys begin with the kind."""
-    keys = [f"{kind}-test-{site.random.getrandbits(48):x}" for _ in range(count)]
-    append_many(site.log.path, MEANT, keys)
-    insert(site, keys, work_seconds, **columns)
-    append_many(site.log.path, ACKNOWLEDGED, keys)
+    insert_task(site, WORK, kind, count, work_seconds, **columns)
 
 
 def insert(site: Site, keys: list[str], work_seconds: float = 0.0, **columns: str) -> None:
-    """Insert a job of the load's task for each key, a hundred with one statement."""
-    rest = iter(keys)
-    names, place = ", ".join(["task", "args", *columns]), f"({', '.join(['%s'] * (2 + len(columns)))})"
-    while batch := list(islice(rest, 100)):
-        values = []
-        for key in batch:
-            values += [WORK, f'["{site.journal.path}", "{key}", {work_seconds}]', *columns.values()]
-        site.ledger.query(f"INSERT INTO jobs_job ({names}) VALUES {', '.join([place] * len(batch))}", *values)
+    """Insert a job of the load's task for each key; nothing is logged."""
+    insert_rows(site, WORK, keys, work_seconds, **columns)

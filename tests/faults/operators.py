@@ -1,4 +1,4 @@
-"""What operators do, as processes of their own: `python -m tests.faults.operators race|retry-all`."""
+"""What operators do, as processes: `python -m tests.faults.operators race SEED|retry-all|cancel-scheduled`."""
 
 import random
 import signal
@@ -50,8 +50,18 @@ def retry_all() -> None:
     sys.stdout.write(f"{operate.revive(Job.objects.dead().filter(attempt=0), actor=ACTOR, reason='all of them')}\n")
 
 
+def cancel_scheduled() -> None:
+    """Cancel every job that waits for its time, with one call."""
+    sys.stdout.write(f"{operate.cancel(Job.objects.scheduled(), actor=ACTOR)}\n")
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "race":
-        race(int(sys.argv[2]))
-    else:
-        retry_all()
+    match sys.argv[1:]:
+        case ["race", seed]:
+            race(int(seed))
+        case ["retry-all"]:
+            retry_all()
+        case ["cancel-scheduled"]:
+            cancel_scheduled()
+        case _:
+            sys.exit(__doc__)

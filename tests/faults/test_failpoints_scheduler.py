@@ -25,13 +25,7 @@ SCHEDULE_COUNT = 3
 CANCELLED_COUNT = 1200
 """More than two batches of a verb."""
 
-CANCEL = """
-import django
-django.setup()
-from jobs.lifecycle import operate
-from jobs.models import Job
-print(operate.cancel(Job.objects.filter(state="scheduled"), actor="test"))
-"""
+CANCEL = (sys.executable, "-m", "tests.faults.operators", "cancel-scheduled")
 
 
 def crash_scheduler(site: Site, points: dict[str, float], provoke: Callable[[], object] = lambda: None) -> None:
@@ -118,10 +112,10 @@ def test_a_command_that_crashes_between_its_batches_can_be_given_again(site: Sit
     insert_logged(site, "unwanted", CANCELLED_COUNT, state="scheduled", due_at=moment(3600))
     with site.fault():
         for name in OPERATING:
-            killed = site.processes.start(sys.executable, "-c", CANCEL, env=armed(f"{name}=kill:after=1"))
+            killed = site.processes.start(*CANCEL, env=armed(f"{name}=kill:after=1"))
             assert killed.wait(60) == -9
             await_firing(site, [name], lambda: None, 0)
-    assert site.processes.start(sys.executable, "-c", CANCEL).wait(60) == 0
+    assert site.processes.start(*CANCEL).wait(60) == 0
     site.check(ends={"unwanted": frozenset({"cancelled"})})
     audited = "SELECT count(*), count(DISTINCT target) FROM jobs_auditentry WHERE action = 'cancel'"
     assert site.ledger.query(audited) == [(CANCELLED_COUNT, CANCELLED_COUNT)]
