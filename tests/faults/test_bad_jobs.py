@@ -120,5 +120,5 @@ def test_a_fork_that_outlives_its_worker_keeps_no_job_and_no_lock(site: Site) ->
     site.start(pools=2)
     with site.fault():
         for _ in site.each(1.0):
-            insert(site, "fork_and_die", 1, 30)
+            insert(site, "fork_and_die", 1, 15)
     site.check()
