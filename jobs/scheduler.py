@@ -88,7 +88,7 @@ def leader_steps() -> list[Step]:
         Step("expire", expire, every_seconds=5, batch=1000),
         Step("fold statistics", statistics.fold, every_seconds=10, batch=statistics.FOLD_BATCH),
         Step("delete old jobs", delete_old, every_seconds=60, batch=500),
-        Step("delete old statistics", statistics.delete_old_minutes, every_seconds=60, batch=5000),
+        Step("delete old statistics", statistics.delete_old, every_seconds=60, batch=5000),
         Step("delete old firings", schedules.delete_old_runs, every_seconds=60, batch=5000),
         Step("delete old workers", reconciler.delete_old_workers, every_seconds=60, batch=1000),
     ]

@@ -1,15 +1,13 @@
-"""Statistics read and folded: raw rows of settled batches become minutes and totals.
+"""Statistics read and folded: raw rows of settled batches become minutes, hours and totals.
 
 A count lives in a raw row or in the total, never in both and never in neither: the fold is one transaction,
 and totals() reads both in one statement. So no counter ever goes down.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
@@ -37,18 +35,8 @@ class Figures:
         add_histograms(self.histograms, row.histograms)
 
 
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """What one queue and task did in one minute."""
-
-    minute_at: datetime
-    queue: str
-    task: str
-    figures: Figures
-
-
 def fold(limit: int = FOLD_BATCH) -> int:
-    """Fold up to `limit` raw rows into their minutes and totals, and return how many there were.
+    """Fold up to `limit` raw rows into minutes, hours and totals, and return how many there were.
 
     Several processes may fold at once: each takes rows that no other holds.
     """
@@ -60,11 +48,22 @@ def fold(limit: int = FOLD_BATCH) -> int:
             return 0
         sums: dict[Key, Figures] = defaultdict(Figures)
         for row in rows:
-            sums[Period.MINUTE, row.minute_at, row.queue, row.task].add(row)
-            sums[Period.TOTAL, EPOCH, row.queue, row.task].add(row)
+            for key in _folded_into(row):
+                sums[key].add(row)
         _add_to_folded(sums, database)
         reach("fold.added")
         return raw.filter(id__in=[row.id for row in rows]).order_by()._raw_delete(database)
+
+
+def _folded_into(row: Statistic) -> tuple[Key, ...]:
+    hour_at = row.minute_at.replace(minute=0)
+    return (
+        (Period.MINUTE, row.minute_at, row.queue, row.task),
+        (Period.HOUR, hour_at, row.queue, row.task),
+        (Period.SITE_MINUTE, row.minute_at, "", ""),
+        (Period.SITE_HOUR, hour_at, "", ""),
+        (Period.TOTAL, EPOCH, row.queue, row.task),
+    )
 
 
 def _add_to_folded(sums: dict[Key, Figures], database: str) -> None:
@@ -74,10 +73,11 @@ def _add_to_folded(sums: dict[Key, Figures], database: str) -> None:
         [Statistic(period=period, minute_at=at, queue=queue, task=task) for period, at, queue, task in keys],
         ignore_conflicts=True,
     )
-    wanted = Q(period=Period.MINUTE, minute_at__in={key[1] for key in keys}) | Q(period=Period.TOTAL)
-    rows = folded.filter(wanted, queue__in={key[2] for key in keys}).order_by("period", "minute_at", "queue", "task")
+    rows = folded.exclude(period=Period.RAW).filter(
+        period__in={key[0] for key in keys}, minute_at__in={key[1] for key in keys}, queue__in={key[2] for key in keys}
+    )
     changed = []
-    for row in rows.select_for_update():
+    for row in rows.order_by("period", "minute_at", "queue", "task").select_for_update():
         extra = sums.get((row.period, row.minute_at, row.queue, row.task))
         if extra is not None:
             figures = Figures(row.counts, row.histograms)
@@ -95,36 +95,39 @@ def totals() -> dict[tuple[str, str], Figures]:
     return dict(sums)
 
 
-def minutes(queue: str | None = None, task: str | None = None, since: datetime | None = None) -> list[Minute]:
-    """Return the figures per minute, queue and task, oldest first; raw rows are counted in.
+def series(
+    since: datetime, *, queue: str | None = None, task: str | None = None, is_hourly: bool = False
+) -> dict[datetime, Figures]:
+    """Return the figures of each minute, or hour, from `since` on, oldest first; raw rows are counted in.
 
-    `queue` and `task` of None mean all; `since` of None means the last hour.
+    `queue` and `task` of None mean all; a minute or hour in which nothing happened is left out.
     """
-    rows = Statistic.objects.using(get_settings().database).filter(
-        period__in=[Period.MINUTE, Period.RAW],
-        minute_at__gte=since if since is not None else Now() - timedelta(hours=1),
-    )
+    is_site = queue is None and task is None
+    if is_hourly:
+        since, period = since.replace(minute=0), Period.SITE_HOUR if is_site else Period.HOUR
+    else:
+        period = Period.SITE_MINUTE if is_site else Period.MINUTE
+    rows = Statistic.objects.using(get_settings().database).filter(minute_at__gte=since).order_by()
     if queue is not None:
         rows = rows.filter(queue=queue)
     if task is not None:
         rows = rows.filter(task=task)
-    return _by_minute(rows.order_by())
+    sums: dict[datetime, Figures] = defaultdict(Figures)
+    # one statement, so that no row is seen both before and after it was folded; said both ways, because SQLite finds
+    # the index of folded rows by its literal condition only
+    folded = rows.exclude(period=Period.RAW).filter(period=period)
+    for row in folded.union(rows.filter(period=Period.RAW), all=True):
+        sums[row.minute_at.replace(minute=0) if is_hourly else row.minute_at].add(row)
+    return dict(sorted(sums.items()))
 
 
-def _by_minute(rows: Iterable[Statistic]) -> list[Minute]:
-    sums: dict[tuple[datetime, str, str], Figures] = defaultdict(Figures)
-    for row in rows:
-        sums[row.minute_at, row.queue, row.task].add(row)
-    return [Minute(*key, figures=sums[key]) for key in sorted(sums)]
-
-
-def delete_old_minutes(limit: int = 5000) -> int:
-    """Delete up to `limit` rows of minutes past their retention, and return how many."""
+def delete_old(limit: int = 5000) -> int:
+    """Delete up to `limit` rows of minutes and hours past their retention, and return how many."""
     settings = get_settings()
     if not settings.retention_statistics_seconds:
         return 0
     rows = Statistic.objects.using(settings.database)
     oldest_at = Now() - timedelta(seconds=settings.retention_statistics_seconds)
-    old = rows.filter(period=Period.MINUTE, minute_at__lt=oldest_at)
+    old = rows.exclude(period=Period.RAW).filter(minute_at__lt=oldest_at).exclude(period=Period.TOTAL)
     ids = list(old.values_list("id", flat=True)[:limit])
     return rows.filter(id__in=ids)._raw_delete(settings.database) if ids else 0

@@ -1,7 +1,9 @@
 """Statistics: appended with each settled batch, folded per minute, and kept as totals.
 
-A settling transaction appends a `raw` row per queue and task; the scheduler folds raw rows into one `minute` row and
-one `total` row. Charts read minutes; Prometheus reads the totals plus the raw rows, so its counters equal the ledger.
+A settling transaction appends a `raw` row per queue and task; the scheduler folds raw rows into rows of minutes, hours
+and totals. Charts read minutes and hours; Prometheus reads the totals plus the raw rows, so its counters equal the
+ledger. A chart of everything reads rows of the whole site: with 200 tasks a week has 2,000,000 minutes of single tasks,
+but 168 hours of the site.
 """
 
 from enum import StrEnum
@@ -18,7 +20,10 @@ class Period(StrEnum):
     """What one row covers."""
 
     RAW = "raw"  # one settled batch, not folded yet
-    MINUTE = "minute"  # one minute
+    MINUTE = "minute"  # one minute of one queue and task
+    HOUR = "hour"  # one hour of one queue and task
+    SITE_MINUTE = "all_min"  # one minute of all queues and tasks together
+    SITE_HOUR = "all_hour"  # one hour of all queues and tasks together
     TOTAL = "total"  # everything folded since the first migration
 
 
@@ -26,7 +31,7 @@ class Statistic(models.Model):
     """Counts and histograms of one queue and task over one period."""
 
     period = models.CharField(max_length=8, default=Period.RAW, db_default="raw")
-    minute_at = models.DateTimeField()  # start of the minute; for totals the epoch
+    minute_at = models.DateTimeField()  # start of the minute or hour; for totals the epoch
     queue = models.CharField(max_length=128)
     task = models.CharField(max_length=128)
     # counts by name: attempt outcomes ("success", "error", …), final states ("state_succeeded", "state_dead",
