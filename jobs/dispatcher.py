@@ -27,8 +27,10 @@ FULL_SECONDS = 0.5
 AWAY_SECONDS = 5.0
 """How long nothing is sent directly after the transport was away: an enqueue must not wait for each time-out."""
 
-LOW_PRIORITY_SHARE = 0.1
-"""Jobs of negative priority go out only while the window is filled less than this."""
+TOPPED_UP_MESSAGES = 200
+"""To so many messages the leader fills a queue up from its backlog: enough to wake idle workers, and for stock RQ
+workers. Ours take the rest of a backlog straight from the ledger, which costs half as much. Jobs of priority above 0 go
+out as far as the window has room, so that no long list of other messages stands before them."""
 
 
 class _Rooms:
@@ -111,7 +113,7 @@ def send(refs: Sequence[Ref], *, at_front: bool = False) -> int:
 
 
 def top_up() -> int:
-    """Fill the windows of all queues from the ledger, by priority and age; return how many messages went out.
+    """Send messages for a part of what waits in the ledger, by priority and age; return how many went out.
 
     Raises: TransportUnavailable.
     """
@@ -123,9 +125,10 @@ def top_up() -> int:
 
 def _top_up_queue(queue: str, depth: int) -> int:
     window, batch, sent = get_settings().window_messages, 1000, 0
+    few = min(TOPPED_UP_MESSAGES, window)
     while depth < window:
-        minimum = -100 if depth < window * LOW_PRIORITY_SHARE else 0
-        refs = lifecycle.take_unpublished(queue, min(batch, window - depth), minimum)
+        goal, minimum = (few, -100) if depth < few else (window, 1)
+        refs = lifecycle.take_unpublished(queue, min(batch, goal - depth), minimum)
         if not refs:
             break
         reach("dispatch.taken")

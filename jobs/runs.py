@@ -36,6 +36,7 @@ class Run:
     """What to add to a reading of `time.monotonic()`."""
     args_text: str = "[]"
     kwargs_text: str = "{}"
+    priority: int = 0
 
     started_seconds: float | None = None
     finished_seconds: float | None = None

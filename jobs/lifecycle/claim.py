@@ -11,7 +11,7 @@ from jobs import events
 from jobs.failpoints import reach
 from jobs.models import Job
 from jobs.runs import Run
-from jobs.statements import ClaimedRow, ledger, ledger_statement
+from jobs.statements import ClaimedRow, Place, ledger, ledger_statement
 from jobs.states import JobState
 
 STALE_SECONDS = 1.0
@@ -37,16 +37,25 @@ def claim(
 
 
 def claim_waiting(
-    queues: Sequence[str], limit: int, *, worker: str, is_suspect: bool = False
+    queues: Sequence[str],
+    limit: int,
+    *,
+    worker: str,
+    is_suspect: bool = False,
+    minimum_priority: int = -100,
+    after: Place | None = None,
 ) -> list[Run]:
     """Claim up to `limit` jobs straight from the ledger, best first, from the first queue that has any.
 
     For rows that the transport does not carry. `is_suspect` claims those lost before instead; take them one by one.
+    `after` claims only jobs of the same priority that come behind this place.
     """
     token = new_claim()
     for queue in queues:
         with ledger_statement() as statements:
-            rows = statements.claim_waiting(queue, limit, token, worker, is_suspect)
+            rows = statements.claim_waiting(
+                queue, limit, token, worker, is_suspect=is_suspect, minimum_priority=minimum_priority, after=after
+            )
         if rows:
             return _runs(rows, token, worker)
     return []
@@ -81,13 +90,13 @@ def _runs(rows: Sequence[ClaimedRow], token: int, worker: str) -> list[Run]:
     received_seconds = time.monotonic()
     runs = [
         Run(
-            job_id=job_id, task=task, queue=queue, claim=token, worker=worker, number=attempt + 1,
+            job_id=job_id, task=task, queue=queue, priority=priority, claim=token, worker=worker, number=attempt + 1,
             failure_count=failure_count, loss_count=loss_count, max_attempts=max_attempts,
             timeout_seconds=timeout_seconds, created_seconds=created, due_seconds=due,
             clock_seconds=claimed - received_seconds, args_text=args, kwargs_text=kwargs,
         )
         for (
-            job_id, task, queue, attempt, failure_count, loss_count, max_attempts, timeout_seconds,
+            job_id, task, queue, priority, attempt, failure_count, loss_count, max_attempts, timeout_seconds,
             created, due, claimed, args, kwargs,
         ) in sorted(rows, key=itemgetter(0))
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.conf import get_settings
-from jobs.statements.base import ClaimedRow, Columns, Statements
+from jobs.statements.base import ClaimedRow, Columns, Place, Statements
 from jobs.statements.postgresql import PostgreSQLStatements
 from jobs.statements.sqlite import SQLiteStatements
 
@@ -16,6 +16,7 @@ __all__ = [
     "LOCK_SECONDS",
     "ClaimedRow",
     "Columns",
+    "Place",
     "Statements",
     "be_impatient",
     "ledger",

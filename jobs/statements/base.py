@@ -34,13 +34,21 @@ CLAIMABLE = (
 
 # What a claim reads, in the order of ClaimedRow; times as Unix seconds, which cost less to read than timestamps.
 CLAIMED = (
-    "{t}id, {t}task, {t}queue, {t}attempt, {t}failure_count, {t}loss_count, {t}max_attempts, {t}timeout_seconds,"
-    " {created}, {due}, {claimed}, {args}, {kwargs}"
+    "{t}id, {t}task, {t}queue, {t}priority, {t}attempt, {t}failure_count, {t}loss_count, {t}max_attempts,"
+    " {t}timeout_seconds, {created}, {due}, {claimed}, {args}, {kwargs}"
 )
 
 ClaimedRow = tuple[
-    UUID, str, str, int, int, int, int | None, int | None, float, float, float, str, str
+    UUID, str, str, int, int, int, int, int | None, int | None, float, float, float, str, str
 ]  # id … timeout_seconds, created, due, claimed (Unix seconds), args, kwargs (JSON texts)
+
+Place = tuple[int, UUID]
+"""A place in the order of a queue's backlog: priority and id of a job."""
+
+# What `claim_waiting` picks of a queue. After a place, only jobs of the same priority: on PostgreSQL the entries of
+# jobs that have just been claimed stay at the head of the index until it is vacuumed, and this steps over them.
+WAITING = "j.published_at IS NULL AND j.queue = %s AND j.priority >= %s AND j.loss_count {sign} 0"
+WAITING_AFTER = f"{WAITING} AND j.priority = %s AND j.id > %s"
 
 # Every queue that has rows to publish: a loose scan of the partial index, whose cost is the number of queues.
 WAITING_QUEUES = """
@@ -97,7 +105,7 @@ class Statements(ABC):
         self.connection = connection
 
     @abstractmethod
-    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[list[UUID], datetime]:
+    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[Sequence[UUID], datetime]:
         """Insert rows with these columns; return the ids that went in, all if `conflict` is empty, and the time."""
 
     @abstractmethod
@@ -108,9 +116,20 @@ class Statements(ABC):
 
     @abstractmethod
     def claim_waiting(
-        self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool
+        self,
+        queue: str,
+        limit: int,
+        claim: int,
+        worker: str,
+        *,
+        is_suspect: bool = False,
+        minimum_priority: int = -100,
+        after: Place | None = None,
     ) -> list[ClaimedRow]:
-        """Claim up to `limit` unpublished jobs of a queue, best first; `is_suspect` picks those with a loss."""
+        """Claim up to `limit` unpublished jobs of a queue, best first; `is_suspect` picks those with a loss.
+
+        `after` picks only jobs behind that place, of the same priority.
+        """
 
     @abstractmethod
     def claim_stale(

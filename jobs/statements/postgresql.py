@@ -16,8 +16,11 @@ from jobs.statements.base import (
     QUEUED,
     QUEUED_UNINDEXED,
     RECORD,
+    WAITING,
+    WAITING_AFTER,
     ClaimedRow,
     Columns,
+    Place,
     Statements,
     is_constant,
 )
@@ -93,8 +96,8 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
     constants, constant_params = [], []
     for name, (kind, values) in columns.items():
         travels_as = _TRAVELS_AS.get(kind, kind)
-        if is_constant(values):
-            constants.append(f", %s::{travels_as} AS {name}")
+        if len(values) == 1 or is_constant(values):
+            constants.append(f"%s::{travels_as} AS {name}")
             constant_params.append(values[0])
             continue
         names.append(name)
@@ -105,7 +108,10 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
         else:
             arrays.append("ARRAY(SELECT jsonb_array_elements_text(%s::jsonb))")
             array_params.append(json.dumps(values, ensure_ascii=False))
-    sql = f"SELECT u.*{''.join(constants)} FROM unnest({', '.join(arrays)}) AS u({', '.join(names)})"  # nosec B608
+    if not names:  # a single row: planned and run in a third of the time
+        return f"SELECT {', '.join(constants)}", constant_params
+    picked = ", ".join([*constants, "u.*"])
+    sql = f"SELECT {picked} FROM unnest({', '.join(arrays)}) AS u({', '.join(names)})"  # nosec B608
     return sql, [*constant_params, *array_params]
 
 
@@ -114,18 +120,19 @@ class PostgreSQLStatements(Statements):
 
     now: ClassVar[str] = NOW
 
-    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[list[UUID], datetime]:
+    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[Sequence[UUID], datetime]:
         source, params = relation(columns)
         picked = [_STORED_AS.get(kind, "v.{0}").format(name) for name, (kind, _) in columns.items()]
         insert = (
             f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {', '.join(picked)} FROM ({source}) v{conflict}"
             " RETURNING id, created_at"  # nosec B608
         )
-        if conflict:
+        ids = columns["id"][1]
+        if conflict or len(ids) == 1:
             rows = self._rows(insert, params)
             return [row[0] for row in rows], rows[0][1] if rows else self.present()
         rows = self._rows(f"WITH done AS ({insert}) SELECT created_at FROM done LIMIT 1", params)  # nosec B608
-        return list(columns["id"][1]), rows[0][0]
+        return ids, rows[0][0]
 
     def claim(
         self, ids: Sequence[UUID], claim: int, worker: str, queues: Sequence[str] | None, is_alone: bool
@@ -135,9 +142,20 @@ class PostgreSQLStatements(Statements):
         literal = "{" + ",".join(map(str, ids)) + "}"
         return self._claim(QUEUED_UNINDEXED, condition, "", [literal, is_alone, wanted, wanted], claim, worker)
 
-    def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[ClaimedRow]:
-        condition = f"j.published_at IS NULL AND j.queue = %s AND j.loss_count {'>' if is_suspect else '='} 0"
-        return self._claim(QUEUED, condition, "ORDER BY j.priority DESC, j.id LIMIT %s", [queue, limit], claim, worker)
+    def claim_waiting(
+        self,
+        queue: str,
+        limit: int,
+        claim: int,
+        worker: str,
+        *,
+        is_suspect: bool = False,
+        minimum_priority: int = -100,
+        after: Place | None = None,
+    ) -> list[ClaimedRow]:
+        condition = (WAITING_AFTER if after else WAITING).format(sign=">" if is_suspect else "=")
+        params = [queue, minimum_priority, *(after or ()), limit]
+        return self._claim(QUEUED, condition, "ORDER BY j.priority DESC, j.id LIMIT %s", params, claim, worker)
 
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float

@@ -17,8 +17,11 @@ from jobs.statements.base import (
     QUEUED,
     QUEUED_UNINDEXED,
     RECORD,
+    WAITING,
+    WAITING_AFTER,
     ClaimedRow,
     Columns,
+    Place,
     Statements,
     is_constant,
 )
@@ -94,12 +97,14 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
     varying: list[Sequence[Any]] = []
     for name, (kind, values) in columns.items():
         plain = [_TEXTS[kind](value) if value else value for value in values] if kind in _TEXTS else values
-        if is_constant(plain):
+        if len(plain) == 1 or is_constant(plain):
             picked.append(f"%s AS {name}")
             constant_params.append(plain[0])
         else:
             picked.append(f"json_extract(value, '$[{len(varying)}]') AS {name}")
             varying.append(plain)
+    if not varying:  # a single row
+        return f"SELECT {', '.join(picked)}", constant_params
     # no NaN: SQLite's parser would refuse it with the error of a database that is away
     rows = json.dumps(list(zip(*varying, strict=True)), ensure_ascii=False, allow_nan=False)
     return f"SELECT {', '.join(picked)} FROM json_each(%s)", [*constant_params, rows]  # nosec B608
@@ -110,16 +115,18 @@ class SQLiteStatements(Statements):
 
     now: ClassVar[str] = NOW
 
-    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[list[UUID], datetime]:
+    def insert_jobs(self, columns: Columns, conflict: str) -> tuple[Sequence[UUID], datetime]:
         source, params = relation(columns)
         picked = ", ".join(_STORED_AS.get(kind, "v.{0}").format(name) for name, (kind, _) in columns.items())
         insert = (
             # WHERE true: without it the parser takes ON CONFLICT for a join's condition
             f"INSERT INTO jobs_job ({', '.join(columns)}) SELECT {picked} FROM ({source}) v WHERE true{conflict}"  # nosec B608
-            " RETURNING id, created_at"
         )
-        rows = self._rows(insert, params)
-        return [UUID(row[0]) for row in rows], self.moment(rows[0][1]) if rows else self.present()
+        if conflict:
+            rows = self._rows(f"{insert} RETURNING id, created_at", params)
+            return [UUID(row[0]) for row in rows], self.moment(rows[0][1]) if rows else self.present()
+        rows = self._rows(f"{insert} RETURNING created_at", params)
+        return columns["id"][1], self.moment(rows[0][0])
 
     def claim(
         self, ids: Sequence[UUID], claim: int, worker: str, queues: Sequence[str] | None, is_alone: bool
@@ -128,10 +135,21 @@ class SQLiteStatements(Statements):
         params: list[Any] = [json.dumps([job_id.hex for job_id in ids]), is_alone]
         return self._claim(QUEUED_UNINDEXED, *self._in_queues(condition, params, queues), "", [], claim, worker)
 
-    def claim_waiting(self, queue: str, limit: int, claim: int, worker: str, is_suspect: bool) -> list[ClaimedRow]:
-        condition = f"j.published_at IS NULL AND j.queue = %s AND j.loss_count {'>' if is_suspect else '='} 0"
+    def claim_waiting(
+        self,
+        queue: str,
+        limit: int,
+        claim: int,
+        worker: str,
+        *,
+        is_suspect: bool = False,
+        minimum_priority: int = -100,
+        after: Place | None = None,
+    ) -> list[ClaimedRow]:
+        condition = (WAITING_AFTER if after else WAITING).format(sign=">" if is_suspect else "=")
+        params: list[Any] = [queue, minimum_priority, *((after[0], after[1].hex) if after else ())]
         order = "ORDER BY j.priority DESC, j.id LIMIT %s"
-        return self._claim(QUEUED, condition, [queue], order, [limit], claim, worker)
+        return self._claim(QUEUED, condition, params, order, [limit], claim, worker)
 
     def claim_stale(
         self, queues: Sequence[str] | None, limit: int, claim: int, worker: str, older_than_seconds: float

@@ -17,6 +17,7 @@ from jobs.lifecycle import due
 from jobs.runs import Run
 from jobs.transports import Delivery, get_transport
 from jobs.worker.averages import Averages
+from jobs.worker.backlog import Backlog
 from jobs.worker.desk import Desk
 from jobs.worker.options import WorkerOptions
 
@@ -39,8 +40,10 @@ class Receiver:
 
     def __init__(self, desk: Desk, averages: Averages, worker_id: str, options: WorkerOptions) -> None:
         self.desk, self.averages, self.worker_id, self.options = desk, averages, worker_id, options
+        self.backlog = Backlog(worker_id, options.queues)
         self.is_stopped = False
         self._queues: list[str] = []
+        self._paused: set[str] = set()
         self._refreshed_seconds = -REFRESH_SECONDS
         self._asked_seconds = 0.0
         self._suspects: list[UUID] = []
@@ -87,10 +90,16 @@ class Receiver:
             self.desk.wait_for_room(ROOM_SECONDS)
             return
         self._refresh()
+        if self.backlog.is_next and self._put(self.backlog.claim(room, self._paused, minimum_priority=0)):
+            return
         deliveries = self._receive(room)
         if deliveries:
             reach("receive.popped")
             self._claim(deliveries)
+            is_full = len(deliveries) >= room
+            self.backlog.let_pass(is_full)
+            if is_full:
+                self._asked_seconds = 0.0  # where many messages were, the ledger may have more
         elif time.monotonic() - self._asked_seconds >= self._wait_seconds:
             self._asked_seconds = time.monotonic()
             self._ask_ledger(room)
@@ -113,7 +122,8 @@ class Receiver:
         names = set(self.options.queues)
         if not names:
             names = {task.queue_name for task in registry} | set(lifecycle.waiting_queues()) | self._transport_queues()
-        self._queues = sorted(names - lifecycle.paused_queues(), key=self._order)
+        self._paused = lifecycle.paused_queues()
+        self._queues = sorted(names - self._paused, key=self._order)
         self._refreshed_seconds = time.monotonic()
         self._count_worthless()
 
@@ -207,8 +217,13 @@ class Receiver:
         self.desk.put(runs)
         return bool(runs)
 
-    def _put(self, runs: list[Run]) -> None:
-        """Put runs on the desk as far as they fit by their tasks' averages; give the rest back at once."""
+    def _put(self, runs: list[Run]) -> bool:
+        """Put runs on the desk as far as they fit by their tasks' averages; give the rest back at once.
+
+        Returns False if there are none.
+        """
+        if not runs:
+            return False
         budget = get_settings().prefetch_milliseconds / 1000
         fitting, cost = len(runs), 0.0
         for index, run in enumerate(runs):
@@ -219,24 +234,22 @@ class Receiver:
             cost += self.averages.cost_seconds(run.task, slots)
         self.desk.put(runs[:fitting])
         give_back(self.desk, runs[fitting:])
+        return True
 
     def _ask_ledger(self, room: int) -> None:
         """Claim rows that no message announces; in burst mode stop when nothing is due any more."""
         queues = self.options.queues or None
-        wanted = [q for q in lifecycle.waiting_queues() if queues is None or q in queues]
         runs: list[Run] = []
         if not self._is_transport_up:
             # nobody can read these messages now, and among a steady flow of new rows their jobs would never have a turn
             runs = lifecycle.claim_stale(queues, room, worker=self.worker_id)
         if len(runs) < room:
-            runs += lifecycle.claim_waiting(wanted, room - len(runs), worker=self.worker_id)
+            runs += self.backlog.claim(room - len(runs), self._paused)
         if not runs and self._is_transport_up:
             runs = lifecycle.claim_stale(queues, room, worker=self.worker_id)
         self._has_more = len(runs) >= room
-        if runs:
-            self._put(runs)
-        elif wanted and self.desk.is_empty:
-            runs = lifecycle.claim_waiting(wanted, 1, worker=self.worker_id, is_suspect=True)
+        if not self._put(runs) and self.desk.is_empty:
+            runs = self.backlog.claim_suspect()
             self._is_exclusive = bool(runs)
             self.desk.put(runs)
         if runs:
