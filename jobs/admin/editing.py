@@ -1,6 +1,5 @@
 """Edit and retry: new arguments for a job that has ended, checked as an enqueue would check them."""
 
-import hashlib
 from typing import Any
 
 from django import forms
@@ -55,14 +54,14 @@ class ArgumentsForm(forms.Form):
 
     def __init__(self, job: Any, data: Any = None) -> None:
         self.job = job
-        version = version_of(job)
+        version = operate.version_of(job)
         super().__init__(data, initial={"args": job.args, "kwargs": job.kwargs, "version": version})
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if self.errors:
             return values
-        if values["version"] != version_of(self.job):
+        if values["version"] != operate.version_of(self.job):
             raise forms.ValidationError("The job has changed meanwhile: open this page again.")
         try:
             operate.check_arguments(self.job.task, values["args"], values["kwargs"])
@@ -81,12 +80,6 @@ class ArgumentsForm(forms.Form):
         if not isinstance(kwargs, dict):
             raise forms.ValidationError('Enter a JSON object, such as {"limit": 1}.')
         return kwargs
-
-
-def version_of(job: Any) -> str:
-    """Return a text that differs once the job has moved or its arguments have changed."""
-    content = f"{job.state} {job.attempt} {job.finished_at} {pretty([job.args, job.kwargs])}"
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 class EditAdmin(VerbAdmin):
@@ -121,6 +114,7 @@ class EditAdmin(VerbAdmin):
                 reason=values["reason"],
                 args=values["args"],
                 kwargs=values["kwargs"],
+                version=values["version"],
             )
             self._tell(request, RETRY, report)
             return HttpResponseRedirect(self.page_after(request, job))

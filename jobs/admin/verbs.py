@@ -7,7 +7,6 @@ from typing import Any
 
 from jobs import schedule_verbs
 from jobs.lifecycle import operate
-from jobs.states import UNFINISHED, JobState, is_legal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +31,6 @@ class Verb:
         return bool(user.has_perm(self.permission))
 
 
-def _not_retryable(job: Any) -> str:
-    is_possible = job.is_final and is_legal(job.state, JobState.QUEUED)
-    return "" if is_possible else f"a {job.state} job cannot be retried"
-
-
-def _not_cancellable(job: Any) -> str:
-    if job.state not in UNFINISHED:
-        return f"a {job.state} job cannot be cancelled"
-    return "its cancellation was requested before" if job.cancel_requested_at else ""
-
-
-def _not_discardable(job: Any) -> str:
-    return "" if job.state == JobState.DEAD else f"a {job.state} job cannot be discarded"
-
-
 def _each_queue(
     change: Callable[..., bool], refusal: str, names: Sequence[Any], *, actor: Any, reason: str
 ) -> operate.Report:
@@ -65,7 +49,7 @@ RETRY = Verb(
     done="retried",
     permission="jobs.retry_job",
     explanation="They run again with fresh attempts; their history is kept.",
-    refusal=_not_retryable,
+    refusal=operate.why_not_retried,
     perform=operate.revive,
 )
 CANCEL = Verb(
@@ -74,7 +58,7 @@ CANCEL = Verb(
     done="cancelled",
     permission="jobs.cancel_job",
     explanation="Waiting jobs are cancelled at once; running ones are asked to stop.",
-    refusal=_not_cancellable,
+    refusal=operate.why_not_cancelled,
     perform=operate.cancel,
     is_dangerous=True,
 )
@@ -84,7 +68,7 @@ DISCARD = Verb(
     done="discarded",
     permission="jobs.discard_job",
     explanation="They leave the dead letters and become cancelled. A retry brings them back.",
-    refusal=_not_discardable,
+    refusal=operate.why_not_discarded,
     perform=operate.discard,
     is_dangerous=True,
 )

@@ -4,6 +4,7 @@ from jobs.models.attempt import Attempt
 from jobs.models.audit import AuditEntry
 from jobs.models.dead_letter import DeadLetter
 from jobs.models.job import Job
+from jobs.models.operation import Operation, OperationResult
 from jobs.models.queue import Queue
 from jobs.models.schedule import Schedule, ScheduleRun
 from jobs.models.scheduler import SchedulerLease
@@ -15,6 +16,8 @@ __all__ = [
     "AuditEntry",
     "DeadLetter",
     "Job",
+    "Operation",
+    "OperationResult",
     "Queue",
     "Schedule",
     "ScheduleRun",

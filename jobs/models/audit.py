@@ -17,10 +17,19 @@ class AuditEntry(models.Model):
     reason = models.CharField(max_length=255, default="", db_default="", blank=True)
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
+    # no foreign key: operations are deleted some day, the log is not changed
+    operation_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["target", "id"], name="jobs_auditentry_target")]
+        indexes = [
+            models.Index(fields=["target", "id"], name="jobs_auditentry_target"),
+            models.Index(
+                fields=["operation_id", "id"],
+                name="jobs_auditentry_operation",
+                condition=models.Q(operation_id__isnull=False),
+            ),
+        ]
         verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:

@@ -71,7 +71,7 @@ def test_one_call_reports_every_job() -> None:
 
 
 def test_a_queryset_stands_for_all_that_match(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.lifecycle.operate._BATCH", 3)
+    monkeypatch.setattr("jobs.lifecycle.changing.BATCH", 3)
     for _ in range(7):
         make_job("dead")
     make_job("succeeded")

@@ -1,0 +1,1 @@
+"""Tests of what operators do to many jobs at once, of who may, and of what explains a failure."""
