@@ -48,14 +48,15 @@ def fold(limit: int = FOLD_BATCH) -> int:
             return 0
         sums: dict[Key, Figures] = defaultdict(Figures)
         for row in rows:
-            for key in _folded_into(row):
+            for key in folded_into(row):
                 sums[key].add(row)
         _add_to_folded(sums, database)
         reach("fold.added")
         return raw.filter(id__in=[row.id for row in rows]).order_by()._raw_delete(database)
 
 
-def _folded_into(row: Statistic) -> tuple[Key, ...]:
+def folded_into(row: Statistic) -> tuple[Key, ...]:
+    """Return the keys of the folded rows that a raw row is added to."""
     hour_at = row.minute_at.replace(minute=0)
     return (
         (Period.MINUTE, row.minute_at, row.queue, row.task),
