@@ -6,6 +6,7 @@
 # BENCH=…   options of `make bench`, see `make bench BENCH=--help`
 # FAULTS=…  options of `make faults`, see `make faults FAULTS=--help`
 # SEED=…    seed of the faults of `make test` and `make soak`; otherwise the day of the year
+# SCALE=…  options of `make scale`, see `make scale SCALE=--help`
 # SURVIVAL=…  options of `make survival`, see `make survival SURVIVAL=--help`
 
 SHELL = /bin/sh
@@ -18,13 +19,14 @@ SOAK_SECONDS ?= 600
 SOAK_JOBS ?= 100000
 ORDINARY = not acceptance and not fault and not soak
 SURVIVAL ?=
+SCALE ?=
 VENV_PYTHON = .venv/bin/python
 SECURITY_OFFLINE ?=
 REQUIREMENTS = requirements.txt requirements-dev.txt requirements-django60.txt
 MANAGE = $(VENV_PYTHON) manage.py
 
 .DEFAULT_GOAL = help
-.PHONY: security help setup setup-runtime demo demo-once test lint bench survival faults soak acceptance
+.PHONY: security help setup setup-runtime demo demo-once test lint bench scale survival faults soak acceptance
 # pip and the tests share one virtual environment.
 .NOTPARALLEL:
 
@@ -59,6 +61,9 @@ lint: setup ## check style, types, imports and migrations
 
 bench: setup-runtime ## measure throughput and latency beside other queues (BENCH="--peers queuehub rq")
 	@exec $(VENV_PYTHON) -m benchmarks.run $(BENCH)
+
+scale: setup-runtime ## measure every page with 1,000,000 jobs in the ledger (SCALE="--jobs 100000")
+	@exec $(VENV_PYTHON) -m benchmarks.scale.run $(SCALE)
 
 survival: setup-runtime ## count jobs after kill -9 and FLUSHALL beside other queues (SURVIVAL="--peers queuehub rq")
 	@exec $(VENV_PYTHON) -m benchmarks.survival.run $(SURVIVAL)

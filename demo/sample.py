@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from demo.sample_failures import FAILURES
+from demo.sample_names import QUEUES, TASKS
 from jobs.histograms import add_counts, add_histograms, histogram
 from jobs.models import Queue, Statistic
 from jobs.statements import Columns, ledger_transaction
@@ -27,18 +28,7 @@ Key = tuple[float, str, str]  # minute in Unix seconds, queue, task
 WEEK_SECONDS = 7 * 86400.0
 BATCH = 5000
 DEAD_ATTEMPTS, RETRYING_ATTEMPTS = 5, 2
-RARE_TASK = "sample.reports.yearly"
 RARE_EVERY = 20_000
-QUEUES = [f"sample-{name}" for name in (
-    "mail", "bulk", "billing", "search", "images", "video", "exports", "imports", "webhooks", "reports",
-    "sync", "audit", "push", "sms", "feeds", "backup", "cleanup", "crawl", "pricing", "default",
-)]  # fmt: skip
-_NOUNS = ("invoices", "orders", "users", "carts", "photos", "teams", "plans", "files", "events", "tickets")
-_VERBS = (
-    "charge", "notify", "index", "resize", "export", "import", "sync", "expire", "merge", "score",
-    "archive", "check", "refund", "rank", "render", "fetch", "parse", "publish", "rotate", "trim",
-)  # fmt: skip
-TASKS = [*[f"sample.{noun}.{verb}" for verb in _VERBS for noun in _NOUNS][:199], RARE_TASK]
 # By Zipf's law: a few tasks make most of the work, as in real systems.
 _RANKS = range(len(TASKS) - 1)
 _WEIGHTS = list(accumulate(1 / (rank + 1) for rank in _RANKS))

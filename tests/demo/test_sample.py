@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from demo.sample import QUEUES, RARE_TASK, Sample, least_attempts
+from demo.sample import Sample, least_attempts
 from demo.sample_failures import FAILURES
+from demo.sample_names import QUEUES, RARE_TASK
 from jobs.models import Attempt, Job
 from jobs.states import FINAL
 from jobs.statistics import totals

@@ -1,0 +1,1 @@
+"""How fast the pages answer with 1,000,000 jobs in the ledger: `make scale`."""
