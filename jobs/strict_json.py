@@ -53,12 +53,20 @@ def plain(where: str, value: Any, limit_bytes: int, *, is_lenient: bool = False)
         raise InvalidJob(where + "".join(reversed(fault.steps)), fault.problem, fault.remedy) from None
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def compact(value: Any) -> str:
+    """Return a plain value as compact JSON, whatever its size."""
+    return _ENCODER.encode(value)
+
+
 def dump(where: str, value: Any, limit_bytes: int) -> str:
     """Return a plain value as compact JSON.
 
     Raises: TooLarge.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = compact(value)
     size = len(text) if text.isascii() else len(text.encode())
     if size > limit_bytes:
         raise TooLarge(where, f"takes {size:,} bytes as JSON, over the limit of {limit_bytes:,}.", _STORE)

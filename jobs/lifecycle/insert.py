@@ -1,11 +1,12 @@
 """Jobs enter the ledger: one INSERT per batch, in the caller's own transaction."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import cache
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from jobs.models import Job
 from jobs.models.fields import uuid7
 from jobs.statements import Columns, ledger
 from jobs.states import UNFINISHED
+from jobs.strict_json import compact
 
 # Columns that an insert never writes: the database's defaults are right for them.
 _LATER = {
@@ -90,39 +92,55 @@ def _write(jobs: Sequence[Job], conflict: str) -> set[UUID]:
     for start in range(0, len(jobs), _ROWS_PER_STATEMENT):
         part = jobs[start : start + _ROWS_PER_STATEMENT]
         ids, now = ledger().insert_jobs(_columns(part), conflict)
-        inserted = set(ids)
-        written |= inserted
-        for job in part:
-            if job.id not in inserted:
-                continue
+        written.update(ids)
+        for job in [job for job in part if job.id in written] if conflict else part:
             job.created_at = now
-            job.published_at = now if job.published_at is not None else None
+            if job.published_at is not None:
+                job.published_at = now
             if _is_default(job.due_at):
                 job.due_at = now
     return written
-
-
-def _columns(jobs: Sequence[Job]) -> Columns:
-    """Return the columns in which any of the jobs differs from the database's default; the rest costs nothing."""
-    columns: dict[str, tuple[str, list[Any]]] = {}
-    for field in Job._meta.concrete_fields:
-        if field.attname in _LATER:
-            continue
-        values = [getattr(job, field.attname) for job in jobs]
-        if field.attname == "due_at" and any(map(_is_default, values)):
-            if not all(map(_is_default, values)):
-                columns["due_at"] = ("due", [None if _is_default(value) else _stored(value) for value in values])
-        elif field.primary_key or any(_differs(value, field) for value in values):
-            kind = "now" if field.attname == "published_at" else _KINDS.get(field.get_internal_type(), "text")
-            columns[str(field.column)] = (kind, [_stored(value) if kind in _TEXTUAL else value for value in values])
-    return columns
 
 
 _KINDS = {
     "UUIDField": "uuid", "JSONField": "json", "DateTimeField": "timestamp", "SmallIntegerField": "int",
     "IntegerField": "int",
 }  # fmt: skip
-_TEXTUAL = {"json", "timestamp", "now"}
+_TEXTUAL = {"json", "timestamp", "now", "due"}
+
+
+@cache
+def _written() -> tuple[Callable[[Any], tuple[Any, ...]], list[tuple[str, str, Any]]]:
+    """Return what picks the values to write out of a job's __dict__, and (column, kind, default) of each."""
+    fields = [field for field in Job._meta.concrete_fields if field.attname not in _LATER]
+    kinds = {"published_at": "now", "due_at": "due", "created_at": "due"}
+    columns = [
+        (
+            str(field.column),
+            kinds.get(field.attname) or _KINDS.get(field.get_internal_type(), "text"),
+            None if field.default is NOT_PROVIDED else field.get_default(),
+        )
+        for field in fields
+    ]
+    return itemgetter(*(field.attname for field in fields)), columns
+
+
+def _columns(jobs: Sequence[Job]) -> Columns:
+    """Return the columns in which any of the jobs differs from the database's default; the rest costs nothing."""
+    pick, written = _written()
+    columns: dict[str, tuple[str, Sequence[Any]]] = {}
+    for (name, kind, default), values in zip(written, zip(*map(pick, map(vars, jobs)), strict=True), strict=True):
+        first = values[0]
+        if isinstance(first, DatabaseDefault) and all(map(_is_default, values)):
+            continue
+        is_equal = values.count(first) == len(values)
+        if (first == default) if is_equal else all(value == default for value in values):
+            continue
+        if kind not in _TEXTUAL:
+            columns[name] = (kind, values)
+        else:
+            columns[name] = (kind, [_stored(first)] * len(values) if is_equal else list(map(_stored, values)))
+    return columns
 
 
 def _stored(value: Any) -> Any:
@@ -130,17 +148,11 @@ def _stored(value: Any) -> Any:
         return True
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(sep=" ")
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return None if value is None or _is_default(value) else compact(value)
 
 
 def _is_default(value: Any) -> bool:
     return isinstance(value, DatabaseDefault)
-
-
-def _differs(value: Any, field: Any) -> bool:
-    if _is_default(value) or field.default is NOT_PROVIDED:
-        return value is not None and not _is_default(value)
-    return bool(value != (field.default() if callable(field.default) else field.default))
 
 
 def _write_unique(jobs: Sequence[Job]) -> None:
