@@ -7,6 +7,7 @@ from uuid import UUID
 
 from jobs.errors import InvalidJob, shown
 from jobs.strict_json import plain
+from jobs.task_log import TaskLog
 
 MOST_BYTES = 4096
 
@@ -14,11 +15,12 @@ MOST_BYTES = 4096
 class TaskContext:
     """The run from the task's side: who it is, how far it is, whether it should stop."""
 
-    __slots__ = ("_is_cancelled", "_job_id", "_progress", "attempt")
+    __slots__ = ("_is_cancelled", "_job_id", "_log", "_progress", "attempt")
 
     def __init__(self, job_id: UUID, attempt: int, is_cancelled: Callable[[], bool]) -> None:
         self._job_id, self._is_cancelled = job_id, is_cancelled
         self._progress: dict[str, Any] | None = None
+        self._log: TaskLog | None = None
         self.attempt = attempt
         """The number of this attempt, from 1."""
 
@@ -44,6 +46,16 @@ class TaskContext:
         if total is not None and not 0 <= done <= total:
             raise InvalidJob("done", f"{done} does not lie between 0 and {total}.", "Count up to the total.")
         self._progress = word
+
+    def log(self, text: object) -> None:
+        """Keep a line with this attempt: at most 64 KiB of them, with secrets masked; shown on the job's page."""
+        self.open_log().write(str(text))
+
+    def open_log(self) -> TaskLog:
+        """Return what the task has logged and will log; for the executor."""
+        if self._log is None:
+            self._log = TaskLog()
+        return self._log
 
     def take_progress(self) -> dict[str, Any] | None:
         """Return the latest word and forget it; for the worker."""

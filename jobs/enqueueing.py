@@ -4,10 +4,12 @@ After the commit the dispatcher sends the messages of the rows that were inserte
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
@@ -38,8 +40,7 @@ def enqueue_many(task: JobTask | str, calls: Iterable[Sequence[Any] | Mapping[st
 
     Raises: InvalidJob and its subclasses; nothing is written then.
     """
-    resolved = resolve(task)
-    return insert([_made(resolved, *_call(index, call)) for index, call in enumerate(calls)])
+    return _inserted(_alike(resolve(task), [_call(index, call) for index, call in enumerate(calls)]))
 
 
 def insert(jobs: Sequence[Job]) -> list[Job]:
@@ -49,6 +50,10 @@ def insert(jobs: Sequence[Job]) -> list[Job]:
     """
     for job in jobs:
         _complete(job)
+    return _inserted(jobs)
+
+
+def _inserted(jobs: Sequence[Job]) -> list[Job]:
     dispatcher.plan(jobs)
     return lifecycle.insert(jobs)
 
@@ -89,11 +94,28 @@ def _made(task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
     return job
 
 
+def _alike(task: JobTask, calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Job]:
+    """Return checked jobs of one task. All columns but the arguments are built and checked once, for the first."""
+    if not calls:
+        return []
+    first = _made(task, *calls[0])
+    _complete(first)
+    jobs, bind = [first], resolve(first.task).bind
+    for args, kwargs in calls[1:]:
+        args, kwargs = check_payload(args, kwargs if isinstance(kwargs, dict) else dict(kwargs))
+        bind(args, kwargs)
+        job = Job.__new__(Job)  # Job() would look at each of thirty columns again
+        job.__dict__.update(first.__dict__, _state=ModelState(), id=uuid7(), args=args, kwargs=kwargs)
+        job.tags, job.meta = list(first.tags), deepcopy(first.meta) if first.meta else {}
+        jobs.append(job)
+    return jobs
+
+
 # What a caller may not set: these columns belong to the life that begins now.
 _OWN = {
     "attempt": 0, "failure_count": 0, "loss_count": 0, "published_at": None, "publish_seq": 0, "claimed_at": None,
     "claim": None, "worker": "", "finished_at": None, "cancel_requested_at": None, "progress": None, "result": None,
-    "reason": "", "payload_format": "json",
+    "reason": "", "payload_format": "json", "fingerprint": None,
 }  # fmt: skip
 
 

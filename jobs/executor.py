@@ -99,7 +99,10 @@ def _prepared(run: Run, context: TaskContext) -> tuple[JobTask, list[Any], dict[
     task = registry.get(run.task)
     args, kwargs = run.args, run.kwargs
     task.bind(args, kwargs)
-    return task, [context, *args] if task.takes_context else args, kwargs
+    if task.takes_context:
+        run.log = context.open_log()
+        args = [context, *args]
+    return task, args, kwargs
 
 
 def _run_atomic(run: Run, task: JobTask, args: list[Any], kwargs: dict[str, Any]) -> None:

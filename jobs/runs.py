@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.states import Outcome
+from jobs.task_log import TaskLog
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +49,10 @@ class Run:
     exception_class: str = ""
     message: str = ""
     traceback: str = ""
+    frame: str = ""
+    """Where it failed, see fingerprints.py; for a run without a traceback the task."""
+    fingerprint: str = ""
+    log: TaskLog | None = field(default=None, repr=False)
     delay_seconds: float | None = None
     """What the task asked for by Retry or Snooze."""
     is_settled: bool = False

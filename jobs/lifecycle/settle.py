@@ -57,7 +57,7 @@ def settle(runs: Sequence[Run], *, pid: int = 0) -> dict[UUID, str]:
 def _settle_unstorable(run: Run, pid: int) -> dict[UUID, str]:
     logger.exception("what the run of %s left cannot be stored; its result is dropped", run.job_id)
     run.outcome, run.result_text, run.traceback = Outcome.ERROR, None, ""
-    run.message = "the result or traceback could not be stored"
+    run.message, run.log, run.fingerprint = "the result or traceback could not be stored", None, ""
     try:
         return _settle_batch([run], pid)
     except UNSTORABLE:

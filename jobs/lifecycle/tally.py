@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from jobs.conf import get_settings
+from jobs.fingerprints import fingerprint_of, frame_of
 from jobs.histograms import histogram
 from jobs.host import host_identity
 from jobs.lifecycle.verdict import Ending
 from jobs.runs import Run
 from jobs.statements import Columns
 from jobs.states import FINAL, JobState, Outcome
+
+FAILURES = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.LOST})
+"""Outcomes that have a fingerprint."""
 
 
 def outcome_of(run: Run, state: str) -> Outcome:
@@ -28,6 +32,7 @@ def runs_as_columns(
     """Return the columns for `Statements.move`, `record` and `settle_whole`; `states` as far as they are known."""
     outcomes = [outcome_of(run, states.get(run.job_id, "")) for run in runs]
     return {
+        **_rare_columns(runs, outcomes),
         "id": ("uuid", [run.job_id for run in runs]),
         "claim": ("bigint", [run.claim for run in runs]),
         "state": ("text", [ending.state for ending in endings]),
@@ -51,6 +56,28 @@ def runs_as_columns(
         "message": ("text", [run.message[:1000] for run in runs]),
         "traceback": ("text", [run.traceback for run in runs]),
     }
+
+
+def _rare_columns(runs: Sequence[Run], outcomes: Sequence[Outcome]) -> Columns:
+    """Return the columns of failures and of logs, if there are any: what succeeds in silence pays nothing for them."""
+    columns: dict[str, tuple[str, Sequence[str | None]]] = {}
+    if not FAILURES.isdisjoint(outcomes):
+        prints = [_fingerprint(run) if out in FAILURES else None for run, out in zip(runs, outcomes, strict=True)]
+        columns["fingerprint"] = ("text", prints)
+        columns["frame"] = ("text", [run.frame for run in runs])
+        columns["task"] = ("text", [run.task for run in runs])
+    if any(run.log for run in runs):
+        logs = [run.log.text if run.log else None for run in runs]
+        if any(logs):
+            columns["log"] = ("text", logs)
+    return columns
+
+
+def _fingerprint(run: Run) -> str:
+    if not run.fingerprint:
+        run.frame = frame_of(run.traceback) or run.task
+        run.fingerprint = fingerprint_of(run.exception_class, run.message, run.frame)
+    return run.fingerprint
 
 
 def statistics_as_columns(runs: Sequence[Run], states: Mapping[UUID, str]) -> Columns:

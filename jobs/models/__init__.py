@@ -3,6 +3,7 @@
 from jobs.models.attempt import Attempt
 from jobs.models.audit import AuditEntry
 from jobs.models.dead_letter import DeadLetter
+from jobs.models.failure import Failure, FailureGroup
 from jobs.models.job import Job
 from jobs.models.operation import Operation, OperationResult
 from jobs.models.queue import Queue
@@ -15,6 +16,8 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "DeadLetter",
+    "Failure",
+    "FailureGroup",
     "Job",
     "Operation",
     "OperationResult",

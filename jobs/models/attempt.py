@@ -28,6 +28,8 @@ class Attempt(models.Model):
     exception_class = models.CharField(max_length=255, default="", db_default="")
     message = models.CharField(max_length=1000, default="", db_default="")
     traceback = models.TextField(default="", db_default="")
+    fingerprint = models.CharField(max_length=16, null=True, blank=True)  # of a failure, see jobs/fingerprints.py
+    log = models.TextField(null=True, blank=True)  # what the task wrote by context.log()
 
     class Meta:
         ordering = ["job", "number"]

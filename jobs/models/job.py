@@ -134,6 +134,7 @@ class Job(models.Model):
     meta = models.JSONField(default=dict, db_default=json_default("{}"), blank=True)
     progress = models.JSONField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
+    fingerprint = models.CharField(max_length=16, null=True, blank=True)  # of the last failed attempt
     trace = models.CharField(max_length=255, default="", db_default="", blank=True)
     correlation_id = models.CharField(max_length=128, default="", db_default="", blank=True)
     parent_id = models.UUIDField(null=True, blank=True)
@@ -163,6 +164,7 @@ class Job(models.Model):
             ),
             models.Index(fields=["worker"], name="jobs_job_running", condition=Q(state=JobState.RUNNING)),
             models.Index(fields=["state", "finished_at"], name="jobs_job_final", condition=Q(state__in=_FINAL)),
+            models.Index(fields=["fingerprint", "id"], name="jobs_job_dead_alike", condition=Q(state=JobState.DEAD)),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -7,9 +7,11 @@ per row, so a statement costs what is different about its rows.
 in, every value is bound.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -78,16 +80,21 @@ UPDATE jobs_job AS job SET
     finished_at = CASE WHEN {_TO_BE} IN ('succeeded', 'dead', 'cancelled') THEN {{now}} END,
     result = COALESCE({{result}}, job.result),
     reason = CASE WHEN {_TO_BE} = v.state THEN v.reason ELSE 'cancelled' END,
-    claim = NULL, claimed_at = NULL
-FROM v WHERE job.id = v.id AND job.state = 'running' AND job.claim = v.claim
+    claim = NULL, claimed_at = NULL<<failed , fingerprint = COALESCE(v.fingerprint, job.fingerprint)>>
+FROM v WHERE job.id = v.id AND {{running}} AND job.claim = v.claim
 RETURNING {{returning}}
 """  # nosec B608
 RECORD = """
 INSERT INTO jobs_attempt (job_id, number, outcome, claim, worker, host, pid, code_version, queue, started_at,
-    finished_at, is_alone, exception_class, message, traceback)
+    finished_at, is_alone, exception_class, message, traceback<<failed , fingerprint>><<logged , log>>)
 SELECT v.id, v.number, v.outcome, v.claim, v.worker, v.host, v.pid, v.code_version, v.queue, {started}, {finished},
-    v.is_alone, v.exception_class, v.message, v.traceback
+    v.is_alone, v.exception_class, v.message, v.traceback<<failed , v.fingerprint>><<logged , v.log>>
 FROM v
+"""
+NOTE = """
+INSERT INTO jobs_failure (failed_at, fingerprint, exception_class, message, frame, task, job_id)
+SELECT {finished}, v.fingerprint, v.exception_class, v.message, v.frame, v.task, v.id
+FROM v WHERE v.fingerprint IS NOT NULL
 """
 COUNT = """
 INSERT INTO jobs_statistic (period, minute_at, queue, task, counts, histograms)
@@ -184,6 +191,18 @@ class Statements(ABC):
     def _do(self, sql: str, params: Sequence[Any]) -> None:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, params)
+
+
+def fitted(sql: str, runs: Columns) -> str:
+    """Return a statement on ended runs with its <<parts>> for failures and logs only if the batch has any."""
+    return _fitted(sql, "fingerprint" in runs, "log" in runs)
+
+
+@lru_cache(maxsize=64)
+def _fitted(sql: str, has_failed: bool, has_logged: bool) -> str:
+    for name, is_kept in (("failed", has_failed), ("logged", has_logged)):
+        sql = re.sub(rf"<<{name} (.*?)>>", r"\1" if is_kept else "", sql, flags=re.DOTALL)
+    return sql
 
 
 def is_constant(values: Sequence[Any]) -> bool:

@@ -13,6 +13,7 @@ from jobs.statements.base import (
     CLAIMED,
     COUNT,
     MOVE,
+    NOTE,
     QUEUED,
     QUEUED_UNINDEXED,
     RECORD,
@@ -22,6 +23,7 @@ from jobs.statements.base import (
     Columns,
     Place,
     Statements,
+    fitted,
     is_constant,
 )
 
@@ -49,18 +51,24 @@ FROM picked WHERE job.id = picked.id
 RETURNING {_CLAIMED}
 """  # nosec B608
 
-_MOVE = MOVE.replace("{now}", NOW).replace("{later}", f"{NOW} + v.delay * interval '1 second'")
+# By a hundred keys the planner would rather read a ledger of up to some 30,000 rows from end to end than look each of
+# them up. Where it cannot see how many keys there are it expects ten, and looks them up.
+_PICKED = "j.id = ANY((SELECT %s::uuid[])::uuid[])"
+
+_MOVE = MOVE.replace("{running}", "(job.state || '') = 'running'")  # by primary key, as in a claim
+_MOVE = _MOVE.replace("{now}", NOW).replace("{later}", f"{NOW} + v.delay * interval '1 second'")
 _MOVE = _MOVE.replace("{result}", "v.result::jsonb")
 _MOVE_AND_TELL = _MOVE.replace("{returning}", "job.id, job.state")
 _MOVE_AND_COMPARE = _MOVE.replace("{returning}", "job.state = v.state AS is_as_wanted")
 _RECORD = RECORD.format(started="to_timestamp(v.started)", finished="to_timestamp(v.finished)")
+_NOTE = NOTE.format(finished="to_timestamp(v.finished)")
 _COUNT = COUNT.format(minute="to_timestamp(c.minute)", json="::jsonb")
 
 # One statement, hence one round trip and all or nothing. A claim that is gone or a cancellation makes the division
 # fail, which undoes the rest; such a batch takes the way over several statements.
 _SETTLE_WHOLE = (
     f"WITH v AS MATERIALIZED ({{runs}}), c AS ({{counts}}), moved AS ({_MOVE_AND_COMPARE}),"
-    f" recorded AS ({_RECORD}), counted AS ({_COUNT})"  # nosec B608
+    f" recorded AS ({_RECORD}), counted AS ({_COUNT})<<failed , noted AS ({_NOTE})>>"  # nosec B608
     " SELECT 1 / (count(*) = %s)::int FROM moved WHERE is_as_wanted"
 )
 
@@ -102,7 +110,7 @@ def relation(columns: Columns) -> tuple[str, list[Any]]:
             continue
         names.append(name)
         if travels_as in _PLAIN:
-            arrays.append(f"%s::{travels_as}[]")
+            arrays.append(f"(SELECT %s::{travels_as}[])")  # hides how many there are: see _PICKED
             # our own join: psycopg's dumper for lists costs ten times as much
             array_params.append("{" + ",".join("NULL" if v is None else str(v) for v in values) + "}")
         else:
@@ -137,7 +145,7 @@ class PostgreSQLStatements(Statements):
     def claim(
         self, ids: Sequence[UUID], claim: int, worker: str, queues: Sequence[str] | None, is_alone: bool
     ) -> list[ClaimedRow]:
-        condition = "j.id = ANY(%s::uuid[]) AND (%s OR j.loss_count = 0) AND (%s::text[] IS NULL OR j.queue = ANY(%s))"
+        condition = f"{_PICKED} AND (%s OR j.loss_count = 0) AND (%s::text[] IS NULL OR j.queue = ANY(%s))"
         wanted = list(queues) if queues is not None else None
         literal = "{" + ",".join(map(str, ids)) + "}"
         return self._claim(QUEUED_UNINDEXED, condition, "", [literal, is_alone, wanted, wanted], claim, worker)
@@ -177,7 +185,7 @@ class PostgreSQLStatements(Statements):
     def settle_whole(self, runs: Columns, counts: Columns) -> bool:
         runs_sql, runs_params = relation(runs)
         counts_sql, counts_params = relation(counts)
-        sql = _SETTLE_WHOLE.format(runs=runs_sql, counts=counts_sql)
+        sql = fitted(_SETTLE_WHOLE, runs).format(runs=runs_sql, counts=counts_sql)
         try:
             self._do(sql, [*runs_params, *counts_params, len(runs["id"][1])])
         except DataError as error:
@@ -188,12 +196,15 @@ class PostgreSQLStatements(Statements):
 
     def move(self, runs: Columns) -> dict[UUID, str]:
         source, params = relation(runs)
-        rows = self._rows(f"WITH v AS MATERIALIZED ({source}) {_MOVE_AND_TELL}", params)
+        rows = self._rows(f"WITH v AS MATERIALIZED ({source}) {fitted(_MOVE_AND_TELL, runs)}", params)
         return {row[0]: row[1] for row in rows}
 
     def record(self, runs: Columns) -> None:
         source, params = relation(runs)
-        self._do(f"WITH v AS ({source}) {_RECORD}", params)
+        record = fitted(_RECORD, runs)
+        if "fingerprint" in runs:
+            record = f", recorded AS ({record}) {_NOTE}"
+        self._do(f"WITH v AS MATERIALIZED ({source}) {record}", params)
 
     def count(self, counts: Columns) -> None:
         source, params = relation(counts)

@@ -14,6 +14,7 @@ from jobs.statements.base import (
     CLAIMED,
     COUNT,
     MOVE,
+    NOTE,
     QUEUED,
     QUEUED_UNINDEXED,
     RECORD,
@@ -23,6 +24,7 @@ from jobs.statements.base import (
     Columns,
     Place,
     Statements,
+    fitted,
     is_constant,
 )
 
@@ -49,6 +51,7 @@ RETURNING {_CLAIMED}
 
 _MOVE = MOVE.format(
     now=NOW,
+    running="job.state = 'running'",
     later=f"strftime({_FORMAT}, 'now', printf('%%+.3f seconds', v.delay))",
     result="v.result",
     returning="id, state",
@@ -56,6 +59,7 @@ _MOVE = MOVE.format(
 _RECORD = RECORD.format(
     started=f"strftime({_FORMAT}, v.started, 'unixepoch')", finished=f"strftime({_FORMAT}, v.finished, 'unixepoch')"
 )
+_NOTE = NOTE.format(finished=f"strftime({_FORMAT}, v.finished, 'unixepoch')")
 _COUNT = COUNT.format(minute=f"strftime({_FORMAT}, c.minute, 'unixepoch')", json="")
 
 _TAKE_UNPUBLISHED = f"""
@@ -185,12 +189,14 @@ class SQLiteStatements(Statements):
 
     def move(self, runs: Columns) -> dict[UUID, str]:
         source, params = relation(runs)
-        rows = self._rows(f"WITH v AS MATERIALIZED ({source}) {_MOVE}", params)
+        rows = self._rows(f"WITH v AS MATERIALIZED ({source}) {fitted(_MOVE, runs)}", params)
         return {UUID(row[0]): row[1] for row in rows}
 
     def record(self, runs: Columns) -> None:
         source, params = relation(runs)
-        self._do(f"WITH v AS ({source}) {_RECORD}", params)
+        self._do(f"WITH v AS ({source}) {fitted(_RECORD, runs)}", params)
+        if "fingerprint" in runs:
+            self._do(f"WITH v AS ({source}) {_NOTE}", params)
 
     def count(self, counts: Columns) -> None:
         source, params = relation(counts)
