@@ -20,7 +20,7 @@ from jobs.conf import get_settings
 from jobs.errors import InvalidJob, TooLarge, UnknownTask, shown
 from jobs.names import check_name
 from jobs.retry import DEFAULT_POLICY, Policy
-from jobs.strict_json import dump, plain
+from jobs.strict_json import bounded, dump
 from jobs.upstream import Task, task_backends
 
 P = ParamSpec("P")
@@ -92,7 +92,10 @@ class JobTask(Task):  # type: ignore[type-arg] # generic in django-tasks only
         Raises: InvalidJob.
         """
         try:
-            _parameters(self.func, self.takes_context).bind(*args, **kwargs)
+            if _parameters(self.func, self.takes_context).parameters.keys() >= kwargs.keys():
+                _fit(self.func, self.takes_context, len(args), tuple(kwargs))
+            else:
+                _parameters(self.func, self.takes_context).bind(*args, **kwargs)
         except TypeError as error:
             raise InvalidJob("args", f"{self.module_path}: {error!s:.200}.", "Pass what the function takes.") from None
 
@@ -191,6 +194,12 @@ def _parameters(func: Callable[..., Any], takes_context: bool) -> Signature:
     return shape.replace(parameters=parameters)
 
 
+@lru_cache(maxsize=4096)
+def _fit(func: Callable[..., Any], takes_context: bool, count: int, names: tuple[str, ...]) -> None:
+    """Bind so many arguments and these names. Only for names of parameters: of others there is no end."""
+    _parameters(func, takes_context).bind(*[None] * count, **dict.fromkeys(names))
+
+
 def check_payload(args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
     """Return plain copies of the arguments, of built-in types alone; tuples become lists.
 
@@ -202,11 +211,13 @@ def check_payload(args: Any, kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
     if not issubclass(type(kwargs), dict):
         raise InvalidJob("kwargs", f"is of type {type(kwargs).__name__}.", "Pass a dict.")
     limit = get_settings().max_payload_bytes
-    made = plain("args", args, limit), plain("kwargs", kwargs, limit)
-    size = sum(len(dump("args", part, limit).encode()) for part in made)
+    (made_args, most_args), (made_kwargs, most_kwargs) = bounded("args", args, limit), bounded("kwargs", kwargs, limit)
+    if most_args + most_kwargs <= limit:
+        return made_args, made_kwargs
+    size = sum(len(dump("args", part, limit).encode()) for part in (made_args, made_kwargs))
     if size > limit:
         raise TooLarge(
             "args", f"the arguments take {size:,} bytes as JSON, over the limit of {limit:,}.",
             "Store the data and pass its key.",
         )
-    return made
+    return made_args, made_kwargs

@@ -6,6 +6,7 @@ A queue's window bounds its messages on the transport, so the broker's memory st
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from django.db.models.expressions import DatabaseDefault
@@ -41,19 +42,20 @@ class _Rooms:
         self._room: dict[str, int] = {}
         self._closed_until: dict[str, float] = {}
 
-    def take(self, queue: str) -> bool:
-        """Take one place in the window; False if it has none as far as is known."""
+    def take(self, queue: str, count: int) -> int:
+        """Take up to `count` places in the window, as far as it has some that are known; return how many."""
         with self._lock:
             now = time.monotonic()
             closed_until = self._closed_until.get(queue, 0.0)
             if closed_until > now:
-                return False
-            room = self._room.get(queue, get_settings().window_messages)
-            if room > 0:
-                self._room[queue] = room - 1
-                return True
+                return 0
+            room = max(self._room.get(queue, get_settings().window_messages), 0)
+            self._room[queue] = room - min(room, count)
+            if room >= count:
+                return count
             self._closed_until[queue] = now + FULL_SECONDS
-            return closed_until > 0.0  # a single message as a probe: its reply tells how much room there is
+            # a single message as a probe: its reply tells how much room there is
+            return room + 1 if closed_until > 0.0 else room
 
     def close(self, queues: Iterable[str]) -> None:
         """Send nothing directly to these queues for a while, then a probe."""
@@ -81,10 +83,15 @@ def listen() -> None:
 
 def plan(jobs: Sequence[Job]) -> None:
     """Mark new, due jobs as published as far as their queues' windows have room; the rest waits in the ledger."""
+    by_queue: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         is_due = job.due_at is None or isinstance(job.due_at, DatabaseDefault)
-        if is_due and job.priority >= 0 and _rooms.take(job.queue):
-            job.published_at, job.publish_seq = Now(), 1  # the database's clock
+        if is_due and job.priority >= 0:
+            by_queue[job.queue].append(job)
+    now = Now()  # the database's clock
+    for queue, due in by_queue.items():
+        for job in due[: _rooms.take(queue, len(due))]:
+            job.published_at, job.publish_seq = now, 1
 
 
 def _send_committed(event: events.JobsPublishable) -> None:

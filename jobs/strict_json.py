@@ -17,6 +17,9 @@ MAX_ITEMS = 250_000
 MAX_DIGITS = 4300
 """What Python itself agrees to read back."""
 
+MOST_PER_CHARACTER, MOST_PER_ITEM = 6, 32
+"""Bytes of JSON. A control character is \\u0001; an item is a number of 24, quotes or brackets, and a comma."""
+
 _LARGEST = 10**MAX_DIGITS
 _REMEDIES = {
     "datetime": "Pass value.isoformat().",
@@ -45,8 +48,17 @@ def plain(where: str, value: Any, limit_bytes: int, *, is_lenient: bool = False)
     Raises: InvalidJob, naming where in the structure the fault is; TooLarge as soon as it is sure that the value
     takes more than `limit_bytes`.
     """
+    return bounded(where, value, limit_bytes, is_lenient=is_lenient)[0]
+
+
+def bounded(where: str, value: Any, limit_bytes: int, *, is_lenient: bool = False) -> tuple[Any, int]:
+    """Return what `plain` returns, and a number of bytes that its compact JSON surely does not exceed.
+
+    Raises: see `plain`.
+    """
+    copier = _Copier(limit_bytes, is_lenient)
     try:
-        return _Copier(limit_bytes, is_lenient).copy(value, 0)
+        return copier.copy(value, 0), copier.most_bytes
     except _Fault as fault:
         if fault.is_size:
             raise TooLarge(where, fault.problem, fault.remedy) from None
@@ -83,6 +95,14 @@ class _Copier:
         self.limit_bytes, self.is_lenient = limit_bytes, is_lenient
         self.bytes_left, self.items_left = limit_bytes, min(limit_bytes, MAX_ITEMS)
         """What the rest may take, each item and each character being one byte at the very least."""
+        self.most_digits = 0
+        """Of numbers that are longer than others."""
+
+    @property
+    def most_bytes(self) -> int:
+        """What the copy takes as JSON at the very most."""
+        characters, items = self.limit_bytes - self.bytes_left, min(self.limit_bytes, MAX_ITEMS) - self.items_left
+        return MOST_PER_CHARACTER * characters + MOST_PER_ITEM * (items + 1) + self.most_digits
 
     def copy(self, value: Any, depth: int) -> Any:
         """Return the copy of a value at this depth.
@@ -153,8 +173,10 @@ class _Copier:
         raise _Fault(f"the key {shown(key, 80)} is not a text.", "JSON objects have text keys.")
 
     def _int(self, number: int) -> int:
-        if number.bit_length() > 60 and not -_LARGEST < number < _LARGEST:
-            raise _Fault(f"has more than {MAX_DIGITS:,} digits.", "Pass a text.")
+        if number.bit_length() > 60:
+            if not -_LARGEST < number < _LARGEST:
+                raise _Fault(f"has more than {MAX_DIGITS:,} digits.", "Pass a text.")
+            self.most_digits += number.bit_length()
         return number
 
     def _float(self, number: float) -> float | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jobs.definition import check_payload
 from jobs.errors import InvalidJob
 from jobs.models import Job
-from jobs.strict_json import MAX_DEPTH
+from jobs.strict_json import MAX_DEPTH, bounded, compact
 from tests.engine import tasks
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -97,6 +97,22 @@ def test_the_limit_counts_bytes_not_characters(configure: Any) -> None:
         check_payload(["x" * 50], {"y": "z" * 50})
 
 
+@pytest.mark.fast
+@given(values)
+def test_no_json_is_longer_than_its_bound(value: Any) -> None:
+    made, most_bytes = bounded("args", value, 100_000)
+    assert len(compact(made).encode()) <= most_bytes
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    "value", ["\x01" * 500, "\U0001f600" * 500, [-(10**59)] * 50, [-1.7976931348623157e308] * 50, [[]] * 50, {"": {}}]
+)
+def test_not_even_the_longest_forms_exceed_their_bound(value: Any) -> None:
+    made, most_bytes = bounded("args", value, 100_000)
+    assert len(compact(made).encode()) <= most_bytes
+
+
 @pytest.mark.parametrize("args", ["abc", {"a": 1}, None, 5, {1}])
 def test_positional_arguments_are_a_list(args: Any) -> None:
     with pytest.raises(InvalidJob, match=r"^args: is of type .* Pass a list"):
@@ -122,6 +138,17 @@ def test_keyword_arguments_are_a_dict(kwargs: Any) -> None:
 def test_arguments_must_fit_the_signature(args: list[Any], kwargs: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidJob, match=rf"^args: tests\.engine\.tasks\.letter: .*{said}"):
         tasks.letter.bind(args, kwargs)
+
+
+def test_what_once_fitted_says_nothing_about_other_arguments() -> None:
+    tasks.letter.bind(["a"], {"subject": "b"})
+    tasks.letter.bind([], {"to": "a"})
+    refused: list[tuple[list[str], dict[str, str]]] = [
+        ([], {"subject": "b"}), (["a", "b"], {}), (["a"], {"to": "b"}), (["a"], {"subject": "b", "colour": "red"}),
+    ]  # fmt: skip
+    for args, kwargs in refused:
+        with pytest.raises(InvalidJob):
+            tasks.letter.bind(args, kwargs)
 
 
 def test_the_context_is_not_an_argument() -> None:

@@ -72,6 +72,19 @@ def test_enqueue_many_takes_tuples_lists_and_dicts() -> None:
     assert Job.objects.enqueue_many(tasks.add, iter(())) == []
 
 
+def test_jobs_of_a_batch_are_what_single_jobs_are_and_share_nothing() -> None:
+    copy = tasks.letter.using(tags=["a"], meta={"x": [1]}, expires_at=LATER, tenant="t")
+    alone, *batch = [Job.objects.enqueue(copy, "1"), *Job.objects.enqueue_many(copy, [("0",), {"to": "1"}, ("2",)])]
+    batch[1].tags.append("mine")
+    batch[1].meta["x"].append(2)
+    own = {"id", "args", "kwargs", "created_at", "due_at", "published_at"}
+    for job in (batch[0], batch[2], *map(fresh, batch)):
+        for field in Job._meta.concrete_fields:
+            assert field.attname in own or getattr(job, field.attname) == getattr(alone, field.attname), field.name
+    assert len({job.id for job in batch}) == 3
+    assert [(job.args, job.kwargs) for job in map(fresh, batch)] == [(["0"], {}), ([], {"to": "1"}), (["2"], {})]
+
+
 def test_many_jobs_take_few_statements(django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(5):  # three inserts and a savepoint
         jobs = Job.objects.enqueue_many(tasks.add, [(number,) for number in range(1200)])
