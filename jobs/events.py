@@ -86,6 +86,19 @@ class QueueChanged:
     is_paused: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OperationChanged:
+    """A bulk operation was started, went on or ended."""
+
+    operation_id: int
+    verb: str
+    state: str
+    expected: int
+    changed: int
+    skipped: int
+    failed: int
+
+
 E = TypeVar("E")
 _listeners: dict[type, list[Callable[[Any], None]]] = defaultdict(list)
 

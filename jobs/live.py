@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from jobs import events
@@ -29,6 +30,7 @@ KINDS = (
     events.JobsOperated,
     events.WorkersChanged,
     events.QueueChanged,
+    events.OperationChanged,
 )
 
 FREQUENT = (events.JobsInserted, events.JobsClaimed, events.JobsSettled)
@@ -105,5 +107,7 @@ def describe(event: object) -> dict[str, Any]:
             return {"kind": "workers", "workers": list(workers[:MOST_JOBS]), "state": state}
         case events.QueueChanged(queue, is_paused):
             return {"kind": "queue", "queue": queue, "is_paused": is_paused}
+        case events.OperationChanged():
+            return {"kind": "operation", **asdict(event)}
         case _:
             raise TypeError(f"{event!r} is no event of the live feed")

@@ -12,7 +12,7 @@ from threading import Event
 
 from django.db import Error as DatabaseError
 
-from jobs import declared, dispatcher, lifecycle, reconciler, schedules, statistics
+from jobs import declared, dispatcher, lifecycle, operations, reconciler, schedules, statistics
 from jobs.failpoints import reach
 from jobs.lease import Lease
 from jobs.lifecycle.due import expire, promote_due
@@ -83,6 +83,7 @@ def leader_steps() -> list[Step]:
         Step("promote due jobs", promote_due, batch=1000),
         Step("fire schedules", schedules.fire_due, batch=100),
         Step("publish", dispatcher.top_up),
+        Step("bulk operations", operations.advance, batch=1),
         Step("repair workers", watch.repair_workers, every_seconds=2),
         Step("repair messages", reconciler.repair_messages, every_seconds=2),
         Step("expire", expire, every_seconds=5, batch=1000),
@@ -90,6 +91,7 @@ def leader_steps() -> list[Step]:
         Step("delete old jobs", delete_old, every_seconds=60, batch=500),
         Step("delete old statistics", statistics.delete_old, every_seconds=60, batch=5000),
         Step("delete old firings", schedules.delete_old_runs, every_seconds=60, batch=5000),
+        Step("delete old operations", operations.delete_old, every_seconds=60, batch=5000),
         Step("delete old workers", reconciler.delete_old_workers, every_seconds=60, batch=1000),
     ]
 

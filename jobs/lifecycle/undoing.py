@@ -37,6 +37,11 @@ def restore(
     return each(verb, jobs, actor, reason)
 
 
+def why_not_restored(job: Job) -> str:
+    """Say why `restore` would skip the job, its history aside; empty if it would not."""
+    return "" if job.state == JobState.CANCELLED else f"a {job.state} job has nothing to undo"
+
+
 class _Undo:
     """What a batch was before, and how it becomes so again."""
 
@@ -51,8 +56,8 @@ class _Undo:
         self.last = {entry.target: entry for entry in entries.order_by("id")}
 
     def refuse(self, job: Job) -> str:
-        if job.state != JobState.CANCELLED:
-            return f"a {job.state} job has nothing to undo"
+        if why := why_not_restored(job):
+            return why
         entry = self.last.get(f"job {job.id}")
         if entry is None or entry.action not in UNDOABLE:
             return "nobody discarded or cancelled it"

@@ -42,6 +42,7 @@ def test_each_event_is_published_once_and_small(redis_client: redis.Redis) -> No
             (events.JobsInserted((("default", 2),)), "inserted"),
             (events.JobsClaimed("node-1", (("default", 2),)), "claimed"),
             (events.JobsOperated("cancel", "anna", (uuid4(),)), "operated"),
+            (events.OperationChanged(7, "discard", "running", 9, 4, 1, 0), "operation"),
             (events.WorkersChanged(("node-1",), "active"), "workers"),
             (events.QueueChanged("default", True), "queue"),
         ]:

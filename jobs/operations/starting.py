@@ -1,0 +1,164 @@
+"""Operations are previewed, started, stopped and undone: what a person asks for."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from jobs import events
+from jobs.conf import get_settings
+from jobs.errors import InvalidJob, QueueHubError
+from jobs.lifecycle import operate
+from jobs.models import Operation
+from jobs.models.operation import OperationState
+from jobs.operations import selection
+from jobs.operations.verbs import BULK_VERBS
+from jobs.statements import ledger_transaction
+
+MOST_COUNTED = 10_000
+"""Jobs that a preview looks at; of more it says "10,000 or more"."""
+
+MOST_IDS = 10_000
+
+
+class NotStarted(QueueHubError):
+    """An operation is not in the state in which it could be started, stopped or undone."""
+
+
+def preview(
+    verb: str,
+    *,
+    actor: operate.Actor,
+    filter: str = "",  # noqa: A002 - the word of the user interface
+    ids: Iterable[UUID | str] | None = None,
+    fingerprint: str = "",
+    options: Mapping[str, Any] | None = None,
+    reason: str = "",
+    per_second: int | None = None,
+) -> Operation:
+    """Count what the verb would change and what it would skip, and why; nothing is changed.
+
+    Exactly one of `filter`, `ids` (at most 10,000) and `fingerprint` says on which jobs. `options` are JSON.
+
+    Raises: NotPermitted; InvalidJob for a verb, option or selection that cannot be.
+    """
+    if verb not in BULK_VERBS:
+        raise InvalidJob("verb", f"there is no verb {verb}.", f"Use one of {', '.join(BULK_VERBS)}.")
+    operate.permit(actor, BULK_VERBS[verb].permission, verb, target="operation")
+    BULK_VERBS[verb].read(options or {})
+    if per_second is not None and not 1 <= per_second <= 100_000:
+        raise InvalidJob("per_second", f"{per_second} is out of range.", "Pass a whole number from 1 to 100,000.")
+    known = None if ids is None else [str(UUID(str(job_id))) for job_id in dict.fromkeys(ids)]
+    if (known is not None) + bool(filter) + bool(fingerprint) != 1:
+        raise InvalidJob("filter, ids, fingerprint", "do not say which jobs.", "Pass exactly one of them.")
+    if known is not None and len(known) > MOST_IDS:
+        raise InvalidJob("ids", f"{len(known)} are too many.", f"Pass at most {MOST_IDS}, or a filter.")
+    made = Operation(
+        verb=verb, filter=filter, ids=known, fingerprint=fingerprint, options=dict(options or {}),
+        reason=reason[:255], per_second=per_second, actor=operate.actor_name(actor)[:150],
+    )  # fmt: skip
+    return _counted(made)
+
+
+def _counted(operation: Operation) -> Operation:
+    verb = BULK_VERBS[operation.verb]
+    jobs = selection.rows_of(operation, MOST_COUNTED + 1)
+    operation.is_capped = len(jobs) > MOST_COUNTED
+    refusals = Counter(verb.refuse(job) for job in jobs[:MOST_COUNTED])
+    operation.possible_count = refusals.pop("", 0)
+    operation.expected_count = min(len(jobs), MOST_COUNTED)
+    if operation.ids is not None and (gone := len(operation.ids) - len(jobs)):
+        refusals["there is no such job"] = gone
+        operation.expected_count = len(operation.ids)
+    operation.refusals = dict(refusals.most_common())
+    operation.save(using=get_settings().database)
+    return operation
+
+
+def start(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Operation:
+    """Let a previewed operation run in the background; `reason` replaces that of the preview.
+
+    It goes on for this actor even if the permission is taken away meanwhile; stop it then.
+
+    Raises: NotPermitted; NotStarted if it was started or stopped before.
+    """
+    _permit(actor, operation)
+    with ledger_transaction():
+        locked = _locked(operation)
+        if locked.state != OperationState.PREVIEW:
+            raise NotStarted(f"operation {locked.pk} is {locked.state} already")
+        locked.reason = reason[:255] or locked.reason
+        locked.actor = operate.actor_name(actor)[:150]
+        locked.last = selection.last_of(locked)
+        locked.state = OperationState.RUNNING
+        locked.started_at = locked.next_at = Now()
+        locked.save(update_fields=["reason", "actor", "last", "state", "started_at", "next_at"])
+        operate.audit(actor, "start", f"operation {locked.pk}", locked.reason, after=_described(locked))
+        announce(locked)
+    locked.refresh_from_db()
+    return locked
+
+
+def stop(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Operation:
+    """Stop an operation behind its present batch, or drop its preview; what was done stays done.
+
+    Raises: NotPermitted; NotStarted if it is over.
+    """
+    _permit(actor, operation)
+    with ledger_transaction():
+        locked = _locked(operation)
+        if locked.is_over:
+            raise NotStarted(f"operation {locked.pk} is {locked.state} already")
+        locked.state, locked.finished_at = OperationState.CANCELLED, Now()
+        locked.cancelled_by = operate.actor_name(actor)[:150]
+        locked.save(update_fields=["state", "finished_at", "cancelled_by"])
+        operate.audit(actor, "stop", f"operation {locked.pk}", reason, after={"changed": locked.changed_count})
+        announce(locked)
+    locked.refresh_from_db()
+    return locked
+
+
+def undo(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Operation:
+    """Start an operation that restores what this one discarded or cancelled and nobody has changed since.
+
+    Raises: NotPermitted; NotStarted if it still runs or did something else.
+    """
+    operate.permit(actor, BULK_VERBS["restore"].permission, "restore", target=f"operation {operation.pk}")
+    if not BULK_VERBS[operation.verb].can_be_undone:
+        raise NotStarted(f"{operation.verb} cannot be undone")
+    with ledger_transaction():  # two who undo the same one at a time: the second finds the first's
+        locked = _locked(operation)
+        if not locked.is_over:
+            raise NotStarted(f"operation {locked.pk} is {locked.state}: stop it first")
+        if locked.undone_by.exclude(state=OperationState.CANCELLED).exists():
+            raise NotStarted(f"operation {locked.pk} was undone before")
+        made = Operation(
+            verb="restore", undoes=locked, options={"operation_id": locked.pk}, per_second=locked.per_second,
+            reason=reason[:255], actor=operate.actor_name(actor)[:150],
+        )  # fmt: skip
+        return start(_counted(made), actor=actor)
+
+
+def announce(operation: Operation) -> None:
+    """Tell open pages how far the operation is."""
+    change = events.OperationChanged(
+        operation.pk, operation.verb, str(operation.state), operation.expected_count, operation.changed_count,
+        operation.skipped_count, operation.failed_count,
+    )  # fmt: skip
+    events.emit_on_commit(change)
+
+
+def _permit(actor: operate.Actor, operation: Operation) -> None:
+    operate.permit(actor, BULK_VERBS[operation.verb].permission, operation.verb, target=f"operation {operation.pk}")
+
+
+def _locked(operation: Operation) -> Operation:
+    return Operation.objects.using(get_settings().database).select_for_update().get(pk=operation.pk)
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    told = {name: getattr(operation, name) for name in ("verb", "filter", "fingerprint", "options", "per_second")}
+    told["jobs"] = len(operation.ids) if operation.ids is not None else None
+    return {name: value for name, value in told.items() if value}
