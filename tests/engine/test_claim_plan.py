@@ -1,29 +1,95 @@
-"""A claim finds its rows by primary key, whatever the planner believes about the ledger."""
+"""A claim and a settlement find their rows by primary key, whatever the planner believes about the ledger."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
 
 from jobs import lifecycle
 from jobs.models import Job
-from jobs.statements import postgresql
-from jobs.statements.base import QUEUED_UNINDEXED
-from tests.factories import WORKER, make_worker
+from jobs.runs import Run
+from tests.factories import WORKER, ended, make_worker
 from tests.tasks import add
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_statistics_from_before_a_burst_do_not_make_claims_walk_the_backlog() -> None:
-    if connection.vendor != "postgresql":
-        return  # SQLite keeps no such statistics
+@pytest.fixture(autouse=True)
+def worker() -> None:
     make_worker()
-    old = [job.id for job in Job.objects.enqueue_many(add, [(index,) for index in range(2000)])]
-    lifecycle.claim(old, worker=WORKER)  # hardly any row is queued now, and so the statistics will say
+
+
+def enqueue(count: int) -> list[UUID]:
+    return [job.id for job in Job.objects.enqueue_many(add, [(index,) for index in range(count)])]
+
+
+def plan_of(act: Callable[[], Any]) -> str:
+    """Return how PostgreSQL carries out what `act` sends."""
+    plans: list[str] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        with context["connection"].connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}", params)
+            plans.extend(line for (line,) in cursor.fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        act()
+    return "\n".join(plans)
+
+
+def analyze() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_job")
-        fresh = [job.id for job in Job.objects.enqueue_many(add, [(index,) for index in range(3000)])]
-        claim = postgresql._CLAIM.format(queued=QUEUED_UNINDEXED, condition="j.id = ANY(%s)", order="")
-        cursor.execute("EXPLAIN " + claim, [WORKER, fresh[:100], 1, WORKER])
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+
+def claim(ids: list[UUID]) -> list[Run]:
+    return lifecycle.claim(ids, worker=WORKER)
+
+
+def test_statistics_from_before_a_burst_do_not_make_claims_walk_the_backlog() -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite keeps no statistics of its own accord
+    claim(enqueue(2000))  # hardly any row is queued now, and so the statistics will say
+    analyze()
+    fresh = enqueue(3000)
+    plan = plan_of(lambda: claim(fresh[:100]))
     assert "jobs_job_pkey" in plan
     assert "jobs_job_published" not in plan
+
+
+def test_without_statistics_neither_claims_nor_settlements_read_the_whole_ledger() -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite keeps no statistics of its own accord
+    ids = enqueue(5000)
+    runs: list[Run] = []
+    plan = plan_of(lambda: runs.extend(claim(ids[:100])))
+    plan += plan_of(lambda: lifecycle.settle([ended(run) for run in runs]))
+    assert "Seq Scan on jobs_job " not in plan
+    assert "jobs_job_running" not in plan, "its entries of jobs that ended are many until it is vacuumed"
+
+
+def test_a_backlog_is_claimed_in_the_order_of_its_index() -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite keeps no statistics of its own accord
+    ids = enqueue(3000)
+    Job.objects.filter(id__in=ids).update(published_at=None)
+    for _ in range(2):
+        plan = plan_of(lambda: lifecycle.claim_waiting(["default"], 100, worker=WORKER))
+        plan += plan_of(lambda: lifecycle.claim_waiting(["default"], 100, worker=WORKER, after=(0, ids[1000])))
+        assert plan.count("jobs_job_to_publish") == 2
+        assert "Sort" not in plan
+        analyze()  # and again, now that the statistics know
+
+
+def test_jobs_whose_message_was_lost_are_claimed_in_the_order_of_their_index() -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite keeps no statistics of its own accord
+    enqueue(3000)
+    for _ in range(2):
+        plan = plan_of(lambda: lifecycle.claim_stale(None, 100, worker=WORKER, older_than_seconds=0))
+        assert "jobs_job_published" in plan
+        assert "Sort" not in plan
+        analyze()
