@@ -66,16 +66,15 @@ STEPS = {
         sqlite=1, postgresql=1,
     ),
     "a drain of 2,000 by a pool, with its start and end": Bound(
-        "a tenth of a statement and of a round trip for each job, whatever the clock adds; on SQLite a transaction is"
-        " five statements, and the parent sets its patience ten times a second",
+        "a tenth of a statement and of a round trip for each job, whatever the clock adds",
         sqlite=200, postgresql=200, commands=200, redis_trips=200,
     ),
 }  # fmt: skip
 
 AN_IDLE_WORKERS_SECOND = Bound(
     "a look at the ledger for rows that no message announces, and for lost messages, each once a second; the names of"
-    " queues every two; heartbeats; RQ's books every ten; on SQLite the parent sets its patience ten times a second",
-    sqlite=9, postgresql=4, commands=4, redis_trips=3,
+    " queues every two; heartbeats; RQ's books every ten",
+    sqlite=4, postgresql=4, commands=4, redis_trips=3,
 )  # fmt: skip
 
 
