@@ -1,13 +1,18 @@
 """Who may look at the pages."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
+
+logger = logging.getLogger("dashboards.access")
 
 PERMISSION = "jobs.view_job"
 
@@ -19,18 +24,30 @@ def may_look(user: Any) -> bool:
     return bool(user.has_perm(PERMISSION))
 
 
-def page(view: View) -> View:
-    """Send anonymous visitors to the admin's login; refuse users without the permission with a 403."""
+def page(permission: str) -> Callable[[View], View]:
+    """Send anonymous visitors to the admin's login; refuse users without the permission with a 403.
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        if not may_look(request.user):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
+    While the ledger is away, the answer is a page that says so, with a 503.
+    """
 
-    return guarded
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                if not request.user.is_authenticated:
+                    if request.headers.get("HX-Request") == "true":  # the login is no part of a page
+                        return HttpResponse(status=401)
+                    return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+                if not request.user.has_perm(permission):
+                    raise PermissionDenied
+                return view(request, *args, **kwargs)
+            except (OperationalError, InterfaceError):
+                logger.exception("the ledger does not answer")
+                return render(request, "dashboards/503.html", status=503)
+
+        return guarded
+
+    return wrap
 
 
 def data(view: View) -> View:

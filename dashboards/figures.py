@@ -4,17 +4,15 @@ Unfinished jobs are counted through the partial indexes, final ones come from th
 grow without limit is capped. Nothing here counts the whole table.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 
 from jobs.conf import get_settings
 from jobs.filters import INDEXED_UNFINISHED, StateIn
-from jobs.models import Attempt, Job, Queue, SchedulerLease, Statistic, Worker
-from jobs.models.statistic import Period
+from jobs.models import Attempt, Job, Queue, SchedulerLease, Worker
 from jobs.statements import ledger
 from jobs.states import FINAL, JobState
 
@@ -109,30 +107,9 @@ def scheduler_lease() -> SchedulerLease | None:
     return SchedulerLease.objects.using(_alias()).order_by("-expires_at").first()
 
 
-def counts_by_minute(since: datetime) -> dict[datetime, dict[str, int]]:
-    """Add up the statistics of each minute from `since` on; names as in `Statistic.counts`."""
-    rows = Statistic.objects.using(_alias()).order_by()
-    # said both ways, because SQLite finds the index of folded rows by its literal condition only
-    folded = rows.exclude(period=Period.RAW).filter(period=Period.MINUTE, minute_at__gte=since)
-    raw = rows.filter(period=Period.RAW, minute_at__gte=since)
-    minutes: dict[datetime, dict[str, int]] = {}
-    for part in (folded, raw):
-        for minute_at, counts in part.values_list("minute_at", "counts"):
-            _add(minutes.setdefault(minute_at, {}), counts.items())
-    return minutes
-
-
-def per_minute(minutes: dict[datetime, dict[str, int]], now: datetime, names: Iterable[str]) -> float:
-    """Return the rate over the last 60 seconds, the former minute weighed by its share of them."""
-    this_minute = now.replace(second=0, microsecond=0)
-    share = 1 - (now - this_minute).total_seconds() / 60
-    this, former = minutes.get(this_minute, {}), minutes.get(this_minute - timedelta(minutes=1), {})
-    return sum(this.get(name, 0) + share * former.get(name, 0) for name in names)
-
-
-def _add(target: dict[str, int], counts: Iterable[tuple[str, int]]) -> None:
-    for name, count in counts:
-        target[name] = target.get(name, 0) + count
+def slots_of(worker: Worker) -> int:
+    """Return how many jobs the worker runs at once; of its coroutines only those that are busy count."""
+    return max(worker.thread_count, len(worker.runs))
 
 
 def _alias() -> str:

@@ -4,4 +4,6 @@ from django.urls import path
 
 from dashboards.consumers import LiveConsumer
 
-websocket_urlpatterns = [path("live", LiveConsumer.as_asgi())]
+LIVE_PATH = "ws/live/"
+
+websocket_urlpatterns = [path(LIVE_PATH, LiveConsumer.as_asgi())]

@@ -1,7 +1,7 @@
-"""The overview as one JSON value: the same for the page, the polling fallback and every WebSocket.
+"""What changes all the time, as one small JSON value, the same for every page, poll and WebSocket.
 
-A snapshot is taken at most once a second per process, however many people look. It holds no arguments and no
-results.
+A snapshot is taken at most once a second per process, however many people look. It holds counts and words, never
+arguments or results, so everybody who may look may have it; rows are fetched by each page for its user.
 """
 
 import json
@@ -14,17 +14,14 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, InterfaceError
 
-from dashboards import figures
+from dashboards import figures, recent, words
 from dashboards.probes import Probe
 from jobs.conf import get_settings
-from jobs.models import Queue, Worker
+from jobs.models import Queue
 from jobs.states import JobState
 from jobs.transports import get_transport
 
-HISTORY_MINUTES = 60
-WORKER_LIMIT = 50
-DEAD_LETTER_LIMIT = 8
-FINISHED = ("state_succeeded", "state_dead", "state_cancelled")
+WORKER_LIMIT = 500
 SHOWN = (JobState.SCHEDULED, JobState.BLOCKED, JobState.QUEUED, JobState.RUNNING, JobState.RETRYING)
 NEVER = float("-inf")
 
@@ -48,8 +45,14 @@ def current(max_age_seconds: float = 1.0) -> str:
         return _text
 
 
+def forget() -> None:
+    """Take a fresh snapshot the next time: somebody has just changed what it shows."""
+    global _taken_at
+    _taken_at = NEVER
+
+
 def take() -> dict[str, Any]:
-    """Ask the broker and the ledger; a ledger that does not answer leaves `health` and nothing else."""
+    """Ask the broker and the ledger; a ledger that does not answer leaves `health`, `strip` and nothing else."""
     ping_seconds = broker.ask()
     health: dict[str, Any] = {
         "broker": {"is_up": ping_seconds is not None, "ping_seconds": ping_seconds},
@@ -59,11 +62,34 @@ def take() -> dict[str, Any]:
     try:
         content = _content()
     except (DatabaseError, InterfaceError):
-        return {"health": health}
+        return {"health": health, "strip": strip(health)}
     health["ledger"] = {"is_up": True, "query_seconds": round(time.monotonic() - started, 4)}
     health["scheduler"] = content.pop("scheduler")
     health["workers"] = content.pop("liveness")
-    return {"health": health, **content}
+    return {"health": health, "strip": strip(health), "words": _words(content["totals"]), **content}
+
+
+def strip(health: dict[str, Any]) -> dict[str, list[str]]:
+    """Say the health of each part in a state, "up", "warning", "down" or "unknown", and a few words."""
+    told: dict[str, list[str]] = {}
+    for name, seconds in (("broker", "ping_seconds"), ("ledger", "query_seconds")):
+        part = health[name]
+        told[name] = ["up", words.milliseconds(part[seconds])] if part["is_up"] else ["down", "unreachable"]
+    scheduler, workers = health.get("scheduler"), health.get("workers")
+    told["scheduler"] = told["workers"] = ["unknown", words.NOTHING]
+    if scheduler is not None:
+        told["scheduler"] = ["up", f"led by {scheduler['holder']}"] if scheduler["is_up"] else ["down", "none leads"]
+    if workers is not None:
+        told["workers"] = _workers_told(workers)
+    return told
+
+
+def _workers_told(workers: dict[str, Any]) -> list[str]:
+    count, silent = workers["count"], workers["silent_count"]
+    if not count:
+        return ["down", "none"]
+    more = "+" if workers["is_capped"] else ""
+    return [("warning" if silent < count else "down") if silent else "up", f"{count - silent}/{count}{more}"]
 
 
 def _content() -> dict[str, Any]:
@@ -71,10 +97,10 @@ def _content() -> dict[str, Any]:
     counts = figures.unfinished_counts()
     workers = figures.living_workers(WORKER_LIMIT)
     silent_after = timedelta(seconds=get_settings().lost_after_seconds)
-    first_minute = now.replace(second=0, microsecond=0) - timedelta(minutes=HISTORY_MINUTES - 1)
-    minutes = figures.counts_by_minute(first_minute)
     dead = figures.dead_count()
+    last = recent.by_queue(now).get("", recent.Recent())
     totals = {state.value: sum(row.count for row in counts if row.state == state) for state in SHOWN}
+    failed = last.count(recent.FAILED)
     return {
         "at": now,
         "scheduler": _scheduler(now),
@@ -87,12 +113,13 @@ def _content() -> dict[str, Any]:
             **totals,
             "dead": min(dead, figures.CAP),
             "is_dead_capped": dead > figures.CAP,
-            "finished_per_minute": round(figures.per_minute(minutes, now, FINISHED)),
+            "finished_per_minute": round(last.per_minute(now)),
+            "finished_failed_share": round(failed / (last.count(recent.RUNS) or 1), 4),
+            "finished_wait_p95_seconds": last.wait_p95_seconds,
+            "busy_slots": sum(len(worker.runs) for worker in workers),
+            "slot_count": sum(figures.slots_of(worker) for worker in workers),
         },
-        "queues": _queues(now, counts, figures.queues(), workers),
-        "workers": [_worker(now, worker, silent_after) for worker in workers],
-        "dead_letters": figures.latest_dead(DEAD_LETTER_LIMIT),
-        "throughput": [_minute(first_minute + timedelta(minutes=index), minutes) for index in range(HISTORY_MINUTES)],
+        "queues": _queues(counts, figures.queues()),
     }
 
 
@@ -103,54 +130,36 @@ def _scheduler(now: datetime) -> dict[str, Any]:
     return {"is_up": lease.expires_at > now, "holder": lease.holder}
 
 
-def _queues(
-    now: datetime, counts: Iterable[figures.StateCount], rows: Iterable[Queue], workers: Iterable[Worker]
-) -> list[dict[str, Any]]:
+def _queues(counts: Iterable[figures.StateCount], rows: Iterable[Queue]) -> list[dict[str, Any]]:
     by_name: dict[str, dict[str, Any]] = {}
 
     def entry(name: str) -> dict[str, Any]:
-        empty = {state.value: 0 for state in SHOWN} | {"oldest_seconds": None, "paused_at": None}
+        empty = {state.value: 0 for state in SHOWN} | {"oldest_due_at": None, "is_paused": False}
         return by_name.setdefault(name, {"name": name, **empty})
 
     for row in counts:
         queue = entry(row.queue)
         queue[row.state] = row.count
         if row.state == JobState.QUEUED:
-            queue["oldest_seconds"] = _seconds(now - row.oldest_due_at)
-    for paused in rows:
-        entry(paused.name).update(
-            paused_at=paused.paused_at, paused_by=paused.paused_by, paused_reason=paused.paused_reason
-        )
-    serving = list(workers)
-    for name, queue in by_name.items():
-        queue["worker_count"] = sum(not worker.queues or name in worker.queues for worker in serving)
+            queue["oldest_due_at"] = row.oldest_due_at
+    for known in rows:
+        entry(known.name)["is_paused"] = known.paused_at is not None
     return [by_name[name] for name in sorted(by_name)]
 
 
-def _worker(now: datetime, worker: Worker, silent_after: timedelta) -> dict[str, Any]:
-    silence = now - worker.heartbeat_at
+def _words(totals: dict[str, Any]) -> dict[str, str]:
+    """Say what pages show of the totals."""
+    dead = words.capped(totals["dead"] + totals["is_dead_capped"], figures.CAP)
+    slots = totals["slot_count"]
     return {
-        "id": worker.id,
-        "node": worker.node,
-        "pid": worker.pid,
-        "state": worker.state,
-        "queues": worker.queues,
-        "running_count": len(worker.runs),
-        "heartbeat_age_seconds": _seconds(silence),
-        "is_silent": silence > silent_after,
-        "memory_bytes": worker.memory_bytes,
+        "queued": words.number(totals["queued"]),
+        "running": f"{totals['busy_slots']:,}/{slots:,}" if slots else words.number(totals["running"]),
+        "scheduled": words.number(totals["scheduled"]),
+        "retrying": words.number(totals["retrying"]),
+        "dead": dead,
+        "per-minute": words.number(totals["finished_per_minute"]),
+        "failed": words.share(totals["finished_failed_share"], 1),
+        "wait": words.duration(totals["finished_wait_p95_seconds"]),
+        "nav-jobs": words.short_number(sum(totals[state.value] for state in SHOWN)),
+        "nav-failures": words.short_number(totals["dead"], figures.CAP),
     }
-
-
-def _minute(at: datetime, minutes: dict[datetime, dict[str, int]]) -> dict[str, Any]:
-    counts = minutes.get(at, {})
-    return {
-        "at": at,
-        "succeeded": counts.get("state_succeeded", 0),
-        "retried": counts.get("retried", 0),
-        "dead": counts.get("state_dead", 0),
-    }
-
-
-def _seconds(duration: timedelta) -> float:
-    return max(0.0, round(duration.total_seconds(), 1))

@@ -1,32 +1,10 @@
-"""The pages, their polling fallback, and what probes and scrapers ask for."""
-
-import json
+"""What no person reads: the pages' data, and what probes and scrapers ask for."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboards import access, metrics, readiness, snapshot, visitors
-
-CARDS = [
-    ("queued", "Queued"),
-    ("running", "Running"),
-    ("scheduled", "Scheduled"),
-    ("retrying", "Retrying"),
-    ("dead", "Dead"),
-    ("finished_per_minute", "Finished / min"),
-]
-"""Totals of a snapshot and their headings."""
-
-
-@require_safe
-@never_cache
-@access.page
-def overview(request: HttpRequest) -> HttpResponse:
-    """Show the live overview."""
-    context = {"cards": CARDS, "snapshot": json.loads(snapshot.current())}
-    return render(request, "dashboards/overview.html", context)
+from dashboards import access, charts, metrics, readiness, snapshot, visitors
 
 
 @require_safe
@@ -35,6 +13,20 @@ def overview(request: HttpRequest) -> HttpResponse:
 def snapshot_json(request: HttpRequest) -> HttpResponse:
     """Give the overview's figures as JSON, for browsers whose WebSocket is lost."""
     return HttpResponse(snapshot.current(), content_type="application/json")
+
+
+@require_safe
+@never_cache
+@access.data
+def series_json(request: HttpRequest) -> HttpResponse:
+    """Give a chart's data as JSON: `?range=1h&measure=outcome`, and `queue=` or `task=` for one alone."""
+    queue, task = request.GET.get("queue") or None, request.GET.get("task") or None
+    span = request.GET.get("range", charts.DEFAULT_RANGE)
+    try:
+        measure = request.GET.get("measure", charts.DEFAULT_MEASURE)
+        return JsonResponse(charts.chart(span, measure, queue=queue, task=task))
+    except KeyError as error:
+        return JsonResponse({"error": f"there is no {error}"}, status=400)
 
 
 @require_safe

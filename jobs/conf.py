@@ -46,6 +46,9 @@ class Settings:
     code_version: str = field(default_factory=_code_version)
     """Version of the application, kept with every attempt; the environment variable QUEUEHUB_CODE_VERSION."""
 
+    environment_name: str = ""
+    """Shown beside the pages' title, such as "PROD"; empty shows nothing."""
+
     default_queue: str = "default"
     """Queue of a task that names none."""
 

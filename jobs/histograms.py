@@ -25,6 +25,22 @@ def histogram(values: Iterable[float]) -> Histogram:
     return [round(total, _DIGITS), buckets]
 
 
+def quantile(histogram: Histogram | None, share: float) -> float | None:
+    """Estimate in seconds below what the given share of the durations lies, on a straight line within a bucket.
+
+    None where nothing was counted. What lies beyond the last bound is said to be at it.
+    """
+    total = sum(histogram[1]) if histogram else 0
+    if not total or histogram is None:
+        return None
+    wanted, lower = share * total, 0.0
+    for count, upper in zip(histogram[1], BUCKET_BOUNDS, strict=False):
+        if count and wanted <= count:
+            return float(lower + (upper - lower) * wanted / count)
+        wanted, lower = wanted - count, upper
+    return BUCKET_BOUNDS[-1]
+
+
 def add_histogram(target: dict[str, Histogram], name: str, other: Histogram) -> None:
     """Add `other` to `target[name]`."""
     mine = target.get(name)

@@ -8,15 +8,21 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboards import snapshot
+from dashboards import recent, snapshot, task_rows
 
 
 @pytest.fixture(autouse=True)
 def fresh_snapshot() -> Iterator[None]:
-    """Forget the snapshot of the test before."""
-    snapshot._taken_at = snapshot.NEVER
+    """Forget the figures of the test before."""
+    forget()
     yield
-    snapshot._taken_at = snapshot.NEVER
+    forget()
+
+
+def forget() -> None:
+    """Let the pages read all figures anew."""
+    for figures in (snapshot, recent, task_rows):
+        figures.forget()
 
 
 @pytest.fixture

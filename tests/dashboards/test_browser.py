@@ -6,9 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from jobs.models import AuditEntry
+from jobs.models import AuditEntry, Queue
 from tests.factories import fresh, make_job
 from tests.support import Processes, eventually
 
@@ -28,6 +30,7 @@ def signed_in(web_server: str, operator: User, browser: Chrome) -> Iterator[Chro
     press(browser, "[type=submit]")
     wait_for(browser, "#live[data-state=live]")
     yield browser
+    browser.execute_script("localStorage.clear()")
     complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not [text for text in complaints if "favicon" not in text and "WebSocket" not in text]
 
@@ -40,27 +43,36 @@ def wait_for(browser: Chrome, selector: str) -> None:
     WebDriverWait(browser, 15).until(lambda page: page.find_elements(By.CSS_SELECTOR, selector))
 
 
-def figure(browser: Chrome, name: str) -> str:
-    return browser.find_element(By.CSS_SELECTOR, f"[data-figure={name}] dd").text
+def word(browser: Chrome, name: str) -> str:
+    return browser.find_element(By.CSS_SELECTOR, f"dd[data-word={name}]").text
+
+
+def letters(browser: Chrome) -> str:
+    return browser.find_element(By.ID, "failures").text
+
+
+def keys(browser: Chrome, *pressed: str) -> None:
+    for key in pressed:
+        browser.switch_to.active_element.send_keys(key)
 
 
 def test_counts_change_live_without_a_reload(signed_in: Chrome) -> None:
     signed_in.execute_script("window.isSamePage = true")
-    assert figure(signed_in, "queued") == "0"
+    assert word(signed_in, "queued") == "0"
     for _ in range(3):
         make_job("queued", task=FAIL)
-    eventually(lambda: figure(signed_in, "queued") == "3", message="the count did not change")
+    eventually(lambda: word(signed_in, "queued") == "3", message="the count did not change")
     make_job("dead", task=FAIL)
-    eventually(lambda: figure(signed_in, "dead") == "1")
-    eventually(lambda: FAIL in signed_in.find_element(By.ID, "letters").text)
+    eventually(lambda: word(signed_in, "dead") == "1")
+    eventually(lambda: FAIL in letters(signed_in))
     assert signed_in.execute_script("return window.isSamePage") is True
 
 
 def test_hostile_texts_stay_texts(signed_in: Chrome) -> None:
     dead = make_job("dead", task=FAIL)
     dead.attempts.update(message=HOSTILE, exception_class=HOSTILE)
-    eventually(lambda: HOSTILE in signed_in.find_element(By.ID, "letters").text)
-    assert not signed_in.find_elements(By.CSS_SELECTOR, "#letters img")
+    eventually(lambda: HOSTILE in letters(signed_in))
+    assert not signed_in.find_elements(By.CSS_SELECTOR, "#failures img")
     signed_in.refresh()
     wait_for(signed_in, "#live[data-state=live]")
     assert signed_in.title == "Overview · QueueHub"
@@ -75,7 +87,7 @@ def test_a_lost_server_shows_since_when_the_figures_are_stale(signed_in: Chrome,
 
 def test_a_dead_letter_is_retried_from_the_overview(signed_in: Chrome) -> None:
     dead = make_job("dead", task=FAIL, args=["no luck"])
-    eventually(lambda: FAIL in signed_in.find_element(By.ID, "letters").text)
+    eventually(lambda: FAIL in letters(signed_in))
     press(signed_in, "#letters a")
     wait_for(signed_in, "#attempts")
     assert "ValueError" in signed_in.find_element(By.ID, "attempts").text
@@ -88,6 +100,56 @@ def test_a_dead_letter_is_retried_from_the_overview(signed_in: Chrome) -> None:
     assert "1 dead letter retried." in signed_in.find_element(By.CSS_SELECTOR, ".messagelist").text
     assert fresh(dead).state == "queued"
     assert AuditEntry.objects.get().reason == "provider is back"
+
+
+def test_keys_move_and_show_but_change_nothing(signed_in: Chrome) -> None:
+    for name in ("bulk", "mail"):
+        make_job("queued", task=FAIL, queue=name)
+    eventually(lambda: "mail" in signed_in.find_element(By.ID, "queues").text)
+    keys(signed_in, "g", "q")
+    wait_for(signed_in, "#search")
+    wait_for(signed_in, "#live[data-state=live]")
+    keys(signed_in, "j", "j", "k")
+    assert signed_in.switch_to.active_element.get_attribute("id") == "queue-bulk"
+    keys(signed_in, "/")
+    keys(signed_in, "mail", Keys.ENTER)
+    wait_for(signed_in, "#queue-mail")
+    assert not signed_in.find_elements(By.ID, "queue-bulk")
+    wait_for(signed_in, "#live[data-state=live]")
+    keys(signed_in, "?")
+    wait_for(signed_in, "#help:popover-open")
+    keys(signed_in, Keys.ESCAPE, "t")
+    assert signed_in.execute_script("return document.documentElement.dataset.theme") == "light"
+    keys(signed_in, "j", Keys.ENTER)
+    wait_for(signed_in, "[data-plot] canvas")
+    assert signed_in.current_url.endswith("/queues/mail/")
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_queue_is_paused_with_a_reason_while_its_rows_are_held(signed_in: Chrome) -> None:
+    make_job("queued", task=FAIL, queue="mail")
+    signed_in.get(signed_in.current_url + "queues/")
+    wait_for(signed_in, "#live[data-state=live]")
+    press(signed_in, "#open-pause-mail")
+    reason = signed_in.find_element(By.CSS_SELECTOR, "#pause-mail [name=reason]")
+    assert signed_in.switch_to.active_element == reason
+    make_job("queued", task=FAIL, queue="mail")
+    WebDriverWait(signed_in, 15).until(lambda page: page.find_element(By.ID, "frozen").is_displayed())
+    reason.send_keys("provider down", Keys.ENTER)
+    wait_for(signed_in, ".messages .success")
+    assert "provider down" in signed_in.find_element(By.ID, "queue-mail").text
+    assert Queue.objects.get(name="mail").paused_reason == "provider down"
+
+
+def test_a_remembered_interval_holds_the_page_still(signed_in: Chrome) -> None:
+    Select(signed_in.find_element(By.ID, "interval")).select_by_value("0")
+    wait_for(signed_in, "#live[data-state=off]")
+    signed_in.refresh()
+    wait_for(signed_in, "#live[data-state=off]")
+    make_job("queued", task=FAIL)
+    assert word(signed_in, "queued") == "0"
+    keys(signed_in, "r")
+    eventually(lambda: word(signed_in, "queued") == "1")
 
 
 def test_the_overview_fits_a_telephone(signed_in: Chrome) -> None:

@@ -20,7 +20,7 @@ SessionOf = Callable[[User], str]
 def live(server: str, session: str = "", origin: str | None = "") -> ClientConnection:
     """Open the socket as a browser on the server's own pages would, or from another origin."""
     headers = {"Cookie": f"sessionid={session}"} if session else {}
-    address = server.replace("http://", "ws://") + "/live"
+    address = server.replace("http://", "ws://") + "/ws/live/"
     return connect(address, additional_headers=headers, origin=server if origin == "" else origin, close_timeout=2)
 
 

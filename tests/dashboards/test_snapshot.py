@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dashboards import figures, snapshot
+from dashboards import figures, recent, snapshot, words
+from jobs.histograms import quantile
 from jobs.lifecycle import operate
 from jobs.models import Statistic, Worker
 from tests.factories import make_job
@@ -20,9 +21,31 @@ ADD = "tests.tasks.add"
 @pytest.mark.fast
 def test_the_rate_weighs_the_former_minute_by_its_share_of_the_last_sixty_seconds() -> None:
     now = datetime(2026, 1, 1, 12, 0, 15, tzinfo=UTC)
-    this, former = now.replace(second=0), now.replace(second=0) - timedelta(minutes=1)
-    minutes = {this: {"state_succeeded": 10}, former: {"state_succeeded": 40, "state_dead": 4}}
-    assert figures.per_minute(minutes, now, ["state_succeeded", "state_dead"]) == 10 + 0.75 * 44
+    last = recent.Recent()
+    last.add(now.replace(second=0), {"state_succeeded": 10}, None)
+    last.add(now.replace(second=0) - timedelta(minutes=1), {"state_succeeded": 40, "state_dead": 4}, None)
+    assert last.per_minute(now) == 10 + 0.75 * 44
+    assert last.bars(now) == [0, 0, 0, 0, 44, 10]
+
+
+@pytest.mark.fast
+def test_figures_are_said_in_few_words() -> None:
+    assert [words.duration(seconds) for seconds in (0.0042, 1.84, 38.2, 119.7, 720, 7200, 200_000)] == [
+        "4 ms", "1.8 s", "38 s", "2 min", "12 min", "2 h", "2 d",
+    ]  # fmt: skip
+    assert [words.short_number(count) for count in (940, 1204, 12_600, 3_100_000)] == ["940", "1.2k", "13k", "3.1M"]
+    assert words.short_number(10_000, 10_000) == "10k+"
+    assert [words.share(part, 1000) for part in (0, 4, 120)] == ["0%", "0.4%", "12%"]
+    assert (words.share(0, 0), words.capped(10_001, 10_000)) == (words.NOTHING, "10,000+")
+
+
+@pytest.mark.fast
+def test_a_quantile_lies_on_a_straight_line_within_its_bucket() -> None:
+    half = [0.0, [0] * 5 + [50, 50] + [0] * 9]  # 50 up to 250 ms, 50 up to 500 ms
+    assert quantile(half, 0.5) == pytest.approx(0.25)
+    assert quantile(half, 0.95) == pytest.approx(0.475)
+    assert quantile([0.0, [0] * 15 + [3]], 0.5) == 1800
+    assert quantile(None, 0.5) is quantile([0.0, [0] * 16], 0.5) is None
 
 
 @pytest.mark.django_db
@@ -42,16 +65,16 @@ def test_unfinished_jobs_are_counted_by_queue_and_state() -> None:
         "retrying": 1,
     }
     bulk, mail = [queue for queue in taken["queues"] if queue["name"] in ("bulk", "mail")]
-    assert (mail["queued"], mail["running"], mail["paused_at"]) == (2, 1, None)
-    assert mail["oldest_seconds"] >= 0
-    assert (bulk["queued"], bulk["paused_by"], bulk["paused_reason"]) == (1, "ann", "provider down")
+    assert (mail["queued"], mail["running"], mail["is_paused"]) == (2, 1, False)
+    assert mail["oldest_due_at"] <= taken["at"]
+    assert (bulk["queued"], bulk["is_paused"]) == (1, True)
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("memory_transport")
 def test_dead_letters_come_with_the_exception_of_their_last_attempt() -> None:
     dead = make_job("dead", task=ADD, args=[1])
-    (letter,) = snapshot.take()["dead_letters"]
+    (letter,) = figures.latest_dead(8)
     assert (letter["id"], letter["exception_class"], letter["message"]) == (dead.id, "ValueError", "made dead")
 
 
@@ -67,16 +90,14 @@ def test_a_flood_of_dead_letters_is_counted_up_to_the_cap(monkeypatch: pytest.Mo
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("memory_transport")
-def test_folded_and_raw_statistics_add_up_to_the_throughput() -> None:
-    minute_at = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=5)
-    for period in ("raw", "raw", "minute"):
-        Statistic.objects.create(
-            period=period, minute_at=minute_at, queue="q", task=ADD, counts={"state_succeeded": 2, "retried": 1}
-        )
-    throughput = snapshot.take()["throughput"]
-    assert len(throughput) == snapshot.HISTORY_MINUTES
-    (busy,) = [minute for minute in throughput if minute["succeeded"]]
-    assert (busy["at"], busy["succeeded"], busy["retried"], busy["dead"]) == (minute_at, 6, 3, 0)
+def test_folded_and_raw_statistics_add_up_to_the_last_minutes() -> None:
+    minute_at = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=2)
+    counts = {"state_succeeded": 2, "success": 2, "error": 1}
+    for period in ("raw", "raw", "minute", "hour"):
+        Statistic.objects.create(period=period, minute_at=minute_at, queue="q", task=ADD, counts=counts)
+    found = recent.read(timezone.now())
+    assert found["q"].count(("state_succeeded",)) == found[""].count(("state_succeeded",)) == 6
+    assert snapshot.take()["totals"]["finished_failed_share"] == pytest.approx(1 / 3, abs=0.001)
 
 
 @pytest.mark.django_db
@@ -87,7 +108,7 @@ def test_a_worker_that_stopped_beating_is_called_silent() -> None:
         Worker.objects.create(id=name, pool="p", node="n", host="h", pid=1, heartbeat_at=beat_at)
     taken = snapshot.take()
     assert taken["health"]["workers"] == {"count": 2, "is_capped": False, "silent_count": 1}
-    assert {worker["id"]: worker["is_silent"] for worker in taken["workers"]} == {"fresh": False, "stale": True}
+    assert taken["strip"]["workers"] == ["warning", "1/2"]
 
 
 @pytest.mark.django_db

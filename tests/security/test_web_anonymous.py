@@ -71,7 +71,7 @@ def test_real_requests_without_a_session_read_and_change_nothing(web_server: str
     assert ask(web_server, page("job", job.pk, "verb", "retry"), method="POST", body=b"").status == 403
     assert ask(web_server, "/", form={}).status == 401
     with pytest.raises(InvalidStatus) as refused:
-        connect(web_server.replace("http", "ws") + "/live", origin=web_server)  # type: ignore[arg-type]
+        connect(web_server.replace("http", "ws") + "/ws/live/", origin=web_server)  # type: ignore[arg-type]
     assert refused.value.response.status_code == 403
     assert (fresh(job).state, Job.objects.count(), AuditEntry.objects.count()) == ("dead", 1, 0)
     assert ask(web_server, "/healthz").status == 200

@@ -94,7 +94,7 @@ def test_no_hostile_text_runs_in_a_browser(
         looking.get(web_server + address)
         assert "Server Error" not in looking.page_source
         assert_nothing_ran(looking, address)
-    # the overview draws itself from JSON
+    # the overview pulls its rows again and again
     looking.get(web_server)
     WebDriverWait(looking, 20).until(lambda seen: HOSTILE[:20] in seen.find_element(By.ID, "letters").text)
     assert_nothing_ran(looking, "/")

@@ -117,7 +117,7 @@ def test_of_a_thousand_sockets_no_more_than_allowed_are_open_and_the_server_answ
         sys.executable, "-m", "uvicorn", "queuehub.asgi:application", "--port", str(port), env=environment
     )
     server.wait_for("Uvicorn running on")
-    address, cookie = f"ws://127.0.0.1:{port}/live", {"Cookie": f"sessionid={session_of(viewer)}"}
+    address, cookie = f"ws://127.0.0.1:{port}/ws/live/", {"Cookie": f"sessionid={session_of(viewer)}"}
 
     async def open_one(gate: asyncio.Semaphore) -> Any:
         async with gate:
@@ -163,7 +163,7 @@ def test_a_socket_that_breaks_off_gives_its_place_back(
 
     async def attempt() -> None:
         store = await sync_to_async(session.get_session_store_class())(session.session_key)
-        scope = {"type": "websocket", "path": "/live", "headers": [], "session": store}
+        scope = {"type": "websocket", "path": "/ws/live/", "headers": [], "session": store}
         socket = ApplicationCommunicator(consumers.LiveConsumer.as_asgi(), scope)
         await socket.send_input({"type": "websocket.connect"})
         assert (await socket.receive_output(10))["type"] == "websocket.accept"

@@ -1,68 +1,165 @@
-// The throughput of the last hour as stacked bars, one per minute, with a table and a sentence that say the same.
+// The charts: statistics from the ledger as lines, as a table and as a sentence that says the same.
 
-import { row, setNumber, setText, sync } from "./dom.js";
-import { clock, plural } from "./words.js";
+/* global uPlot */
 
-const SVG = "http://www.w3.org/2000/svg";
-const SERIES = ["succeeded", "retried", "dead"];
-const WIDTH = 600;
-const HEIGHT = 100;
-const GAP = 2;
-const WINDOWS = [15, 30]; // minutes; else the whole hour
+const LEAST_MS = 5000; // minutes change no faster
+const FORMATS = { "jobs/min": short, s: duration, "%": (value) => `${value.toFixed(value < 10 ? 1 : 0)}%` };
 
-const total = (minute) => SERIES.reduce((sum, name) => sum + minute[name], 0);
+function short(value) {
+  if (value >= 1e6) return `${+(value / 1e6).toFixed(1)}M`;
+  if (value >= 1000) return `${+(value / 1000).toFixed(1)}k`;
+  return `${+value.toFixed(value < 10 ? 1 : 0)}`;
+}
 
-/** Draw `hour`: [{at, succeeded, retried, dead}], oldest first; its youngest part if nothing happened before. */
-export function draw(hour) {
-  const first = hour.findIndex((minute) => total(minute) > 0);
-  const length = WINDOWS.find((count) => first < 0 || count >= hour.length - first) ?? hour.length;
-  const minutes = hour.slice(-length);
-  const chart = document.getElementById("chart");
-  const peak = Math.max(1, ...minutes.map(total));
-  const step = WIDTH / minutes.length;
-  chart.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  const bars = [];
-  minutes.forEach((minute, index) => {
-    let top = HEIGHT;
-    for (const name of SERIES) {
-      if (!minute[name]) continue;
-      const height = Math.max(1.5, (minute[name] / peak) * (HEIGHT - 4));
-      top = Math.max(0, top - height);
-      bars.push(bar(name, index * step, top, step - GAP, height));
+function duration(seconds) {
+  if (seconds < 0.1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 100) return `${+seconds.toFixed(1)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+const moment = (seconds) =>
+  new Date(seconds * 1000).toLocaleString("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
+
+/** Return a colour of the palette as the canvas understands it. */
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+class Chart {
+  constructor(root) {
+    this.root = root;
+    this.find = (selector) => root.querySelector(selector);
+    this.shown = null;
+    this.plot = null;
+    this.fetchedAt = -Infinity;
+    this.find("[data-measures]").addEventListener("change", (event) => this.choose("measure", event.target.value));
+    for (const button of root.querySelectorAll("button[data-range]")) {
+      button.addEventListener("click", () => this.choose("range", button.dataset.range));
     }
-  });
-  chart.replaceChildren(...bars);
-  describe(minutes, peak);
+    this.find("[data-table]").addEventListener("toggle", () => this.fillTable());
+    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.find("[data-plot]"));
+    this.load();
+  }
+
+  choose(name, value) {
+    this.root.dataset[name] = value;
+    for (const button of this.root.querySelectorAll("button[data-range]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.range === this.root.dataset.range));
+    }
+    const address = new URL(location);
+    address.searchParams.set(name, value);
+    history.replaceState(null, "", address); // so that the address shows the same to others
+    this.load();
+  }
+
+  size() {
+    const box = this.find("[data-plot]");
+    return { width: box.clientWidth, height: box.clientHeight };
+  }
+
+  async load() {
+    this.fetchedAt = performance.now();
+    const { url, range, measure, queue, task } = this.root.dataset;
+    const query = new URLSearchParams({ range, measure, ...(queue && { queue }), ...(task && { task }) });
+    let answer;
+    try {
+      answer = await fetch(`${url}?${query}`, { headers: { Accept: "application/json" } });
+    } catch {
+      answer = null;
+    }
+    if (!answer?.ok) {
+      this.find("[data-text]").textContent = "The figures of the chart cannot be read now.";
+      return;
+    }
+    this.shown = await answer.json();
+    this.draw();
+  }
+
+  draw() {
+    const { unit, labels, colours, at, lines, text } = this.shown;
+    const write = FORMATS[unit];
+    const quiet = colour("--body-quiet-color");
+    const grid = { stroke: colour("--hairline-color"), width: 1 };
+    this.find("[data-unit]").textContent = unit === "s" ? "" : unit;
+    this.find("[data-text]").textContent = text;
+    this.writeLegend(null);
+    this.fillTable();
+    const series = colours.map((name, index) => {
+      const stroke = colour(`--qh-${name}-fill`);
+      return {
+        label: labels[index], stroke, width: 1.6, points: { size: 4 },
+        fill: index === 0 ? stroke.replace(")", ", 0.10)").replace("rgb(", "rgba(") : undefined,
+      };
+    });
+    this.plot?.destroy();
+    this.plot = new uPlot(
+      {
+        ...this.size(),
+        padding: [8, 4, 0, 0],
+        legend: { show: false },
+        cursor: { drag: { x: false, y: false }, points: { size: 6 } },
+        scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.08, unit === "s" ? 0.01 : 1)] } },
+        axes: [
+          { stroke: quiet, grid: { show: false }, ticks: { show: false }, size: 26, font: "11px sans-serif" },
+          { stroke: quiet, grid, ticks: { show: false }, size: 52, font: "11px sans-serif", space: 34,
+            values: (_, ticks) => ticks.map(write) },
+        ],
+        series: [{}, ...series],
+        hooks: { setCursor: [(plot) => this.writeLegend(plot.cursor.idx)] },
+      },
+      [at, ...lines],
+      this.find("[data-plot]"),
+    );
+  }
+
+  /** Name the lines, with the values under the cursor if it is over the chart. */
+  writeLegend(index) {
+    const { unit, labels, colours, at, lines } = this.shown;
+    const items = labels.map((label, number) => {
+      const item = document.createElement("li");
+      const value = index == null ? null : lines[number][index];
+      item.className = colours[number];
+      item.textContent = value == null ? label : `${label} ${FORMATS[unit](value)}`;
+      return item;
+    });
+    if (index != null) {
+      const when = document.createElement("li");
+      when.textContent = moment(at[index]);
+      items.push(when);
+    }
+    this.find("[data-legend]").replaceChildren(...items);
+  }
+
+  fillTable() {
+    if (!this.shown || !this.find("[data-table]").open) return;
+    const { unit, labels, at, lines } = this.shown;
+    const cell = (tag, text, name = "") => {
+      const made = document.createElement(tag);
+      made.textContent = text;
+      made.className = name;
+      if (tag === "th") made.scope = "col";
+      return made;
+    };
+    this.find("thead tr").replaceChildren(cell("th", "From"), ...labels.map((label) => cell("th", label, "number")));
+    const rows = at.map((seconds, index) => {
+      const row = document.createElement("tr");
+      const values = lines.map((line) => (line[index] == null ? "–" : FORMATS[unit](line[index])));
+      row.append(cell("td", moment(seconds)), ...values.map((value) => cell("td", value, "number")));
+      return row;
+    });
+    this.find("tbody").replaceChildren(...rows.reverse());
+  }
 }
 
-function bar(name, x, y, width, height) {
-  const rect = document.createElementNS(SVG, "rect");
-  rect.setAttribute("class", name);
-  for (const [key, value] of Object.entries({ x, y, width, height })) rect.setAttribute(key, value.toFixed(2));
-  return rect;
-}
-
-function describe(minutes, peak) {
-  const busy = minutes.filter((minute) => total(minute) > 0);
-  const sum = (name) => minutes.reduce((count, minute) => count + minute[name], 0);
-  setText(document.getElementById("peak"), busy.length ? `${peak.toLocaleString("en")}/min` : "");
-  setText(document.getElementById("chart-range"), `per minute, last ${minutes.length} min`);
-  setText(document.getElementById("chart-start"), clock(new Date(minutes[0].at), false));
-  setText(
-    document.getElementById("chart-text"),
-    busy.length
-      ? `In the last ${minutes.length} minutes ${plural(sum("succeeded"), "job")} succeeded, ${sum("retried")} retried, ` +
-          `${sum("dead")} died; at most ${peak} in one minute.`
-      : "No jobs have finished in the last hour.",
-  );
-  sync(
-    document.getElementById("minutes"),
-    busy.reverse(),
-    (minute) => minute.at,
-    () => row("", "number", "number", "number"),
-    (line, minute) => {
-      setText(line.cells[0], clock(new Date(minute.at), false));
-      SERIES.forEach((name, index) => setNumber(line.cells[index + 1], minute[name]));
-    },
-  );
-}
+const charts = [...document.querySelectorAll("[data-chart]")].map((root) => new Chart(root));
+document.body.addEventListener("tick", () => {
+  for (const chart of charts) if (performance.now() - chart.fetchedAt > LEAST_MS) chart.load();
+});
+const redraw = () => charts.forEach((chart) => chart.shown && chart.draw());
+new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

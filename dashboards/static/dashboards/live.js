@@ -7,15 +7,19 @@ const LONGEST_RETRY_MS = 30000;
 
 /**
  * Call `show(snapshot)` for every snapshot and then `tell(state, since)`; `show` says whether the figures were there.
- * `state`: "live", "polling", "stale" or "signed-out"; `since`: the Date of the last snapshot, or null.
+ * `state`: "live", "polling", "stale", "signed-out" or "off"; `since`: the Date of the last snapshot, or null.
+ * Nothing comes while the tab is hidden. Returns {refresh, setOff}.
  */
-export function follow(snapshotUrl, show, tell) {
+export function follow(snapshotUrl, socketPath, show, tell) {
   let socket = null;
   let retryMs = FIRST_RETRY_MS;
   let lastAt = null;
   let pollTimer = null;
   let silenceTimer = null;
   let retryTimer = null;
+  let isOff = false;
+
+  const isAsleep = () => isOff || document.hidden;
 
   function received(text, state) {
     const isComplete = show(JSON.parse(text));
@@ -26,18 +30,22 @@ export function follow(snapshotUrl, show, tell) {
   function connect() {
     clearTimeout(retryTimer);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    socket = new WebSocket(`${scheme}//${location.host}/live`);
-    socket.onmessage = (event) => {
+    const mine = new WebSocket(`${scheme}//${location.host}${socketPath}`);
+    socket = mine;
+    mine.onmessage = (event) => {
+      if (mine !== socket) return;
       retryMs = FIRST_RETRY_MS;
       clearTimeout(pollTimer);
       pollTimer = null;
       clearTimeout(silenceTimer);
-      silenceTimer = setTimeout(() => socket.close(), SILENCE_MS);
+      silenceTimer = setTimeout(() => mine.close(), SILENCE_MS);
       received(event.data, "live");
     };
-    socket.onclose = () => {
+    mine.onclose = () => {
+      if (mine !== socket) return;
       clearTimeout(silenceTimer);
-      if (document.hidden) return; // opened again when somebody looks
+      socket = null;
+      if (isAsleep()) return; // opened again when somebody looks
       if (pollTimer === null) tell("stale", lastAt);
       pollTimer ??= setTimeout(poll, 0);
       // a random share, so that the browsers of a restarted server do not all come back at once
@@ -47,31 +55,49 @@ export function follow(snapshotUrl, show, tell) {
   }
 
   async function poll() {
-    try {
-      const answer = await fetch(snapshotUrl, { headers: { Accept: "application/json" } });
-      if (answer.status === 401 || answer.status === 403) {
-        tell("signed-out", lastAt);
-      } else if (answer.ok) {
-        received(await answer.text(), "polling");
-      } else {
-        tell("stale", lastAt);
-      }
-    } catch {
-      tell("stale", lastAt);
-    }
+    await fetchOnce(isOff ? "off" : "polling");
     if (pollTimer !== null) pollTimer = setTimeout(poll, POLL_MS);
   }
 
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      clearTimeout(pollTimer);
-      clearTimeout(retryTimer);
-      pollTimer = null;
-      socket.close();
-    } else {
-      retryMs = FIRST_RETRY_MS;
-      connect();
+  async function fetchOnce(state) {
+    try {
+      const answer = await fetch(snapshotUrl, { headers: { Accept: "application/json" } });
+      if (answer.status === 401 || answer.status === 403) tell("signed-out", lastAt);
+      else if (answer.ok) received(await answer.text(), state);
+      else tell("stale", lastAt);
+    } catch {
+      tell("stale", lastAt);
     }
-  });
-  connect();
+  }
+
+  function sleep() {
+    clearTimeout(pollTimer);
+    clearTimeout(retryTimer);
+    clearTimeout(silenceTimer);
+    pollTimer = null;
+    const old = socket;
+    socket = null;
+    old?.close();
+  }
+
+  function wake() {
+    if (socket !== null || isAsleep()) return;
+    retryMs = FIRST_RETRY_MS;
+    connect();
+  }
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? sleep() : wake()));
+  wake();
+  return {
+    /** Ask for a snapshot now. */
+    refresh: () => fetchOnce(isOff ? "off" : "live"),
+    /** Stop asking, or begin again. */
+    setOff(off) {
+      isOff = off;
+      if (off) {
+        sleep();
+        tell("off", lastAt);
+      } else wake();
+    },
+  };
 }

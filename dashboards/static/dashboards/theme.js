@@ -18,8 +18,8 @@
     const button = document.getElementById("theme");
     if (button) {
       button.textContent = signs[theme];
-      button.title = `Theme: ${words[theme]}`;
-      button.setAttribute("aria-label", button.title);
+      button.title = `Theme: ${words[theme]} (t)`;
+      button.setAttribute("aria-label", `Theme: ${words[theme]}`);
     }
   };
 

@@ -66,7 +66,7 @@ def look_at_everything(visitor: Visitor) -> None:
         visitor.get(f"/admin/jobs/{model}/{key}/history/")
     assert "queuehub_ledger_up 1.0" in visitor.get("/metrics", Authorization="Bearer metrics")
     headers = {"Cookie": f"sessionid={visitor.cookie('sessionid')}"}
-    address = visitor.server.replace("http", "ws") + "/live"
+    address = visitor.server.replace("http", "ws") + "/ws/live/"
     with connect(address, additional_headers=headers, origin=visitor.server) as live:  # type: ignore[arg-type]
         assert json.loads(live.recv(timeout=20))["health"]["broker"]["is_up"]
 

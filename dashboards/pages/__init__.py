@@ -1,0 +1,1 @@
+"""The pages, one file each: what they show, and for whom."""

@@ -1,0 +1,97 @@
+"""Tags and filters of the pages: the bar, the health strip, figures in words, small drawings."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from dashboards import access, snapshot, words
+from dashboards.navigation import PAGES
+from dashboards.routing import LIVE_PATH
+from jobs.conf import get_settings
+
+register = template.Library()
+
+for shown in (words.number, words.duration, words.memory, words.plural, words.ago, words.ahead, words.share):
+    register.filter(shown.__name__, shown)
+
+BAR_WIDTH, BAR_GAP, SPARK_HEIGHT = 6, 2, 18
+PARTS = (("broker", "Broker"), ("ledger", "Ledger"), ("scheduler", "Scheduler"), ("workers", "Workers"))
+
+
+@register.simple_tag(takes_context=True)
+def frame(context: Any) -> dict[str, Any]:
+    """Return what surrounds every page: the entries of the bar, the health strip, the words of the last snapshot."""
+    request: HttpRequest | None = context.get("request")
+    user = getattr(request, "user", None)
+    environment = get_settings().environment_name
+    if user is None or request is None or not context.get("is_page") or not access.may_look(user):
+        return {"environment": environment}
+    taken = json.loads(snapshot.current())
+    told = taken.get("words", {})
+    return {
+        "environment": environment,
+        "live_path": f"/{LIVE_PATH}",
+        "entries": [(page, told.get(page.word, "")) for page in PAGES if page.is_open_to(user)],
+        "strip": [(name, label, *taken["strip"][name]) for name, label in PARTS],
+        "words": told,
+    }
+
+
+@register.simple_tag
+def moment(at: datetime | None, now: datetime) -> SafeString:
+    """Say how far away a moment is, the exact time on hovering."""
+    if at is None:
+        return SafeString(words.NOTHING)
+    text = words.ago(at, now) if at <= now else words.ahead(at, now)
+    exact = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
+
+
+@register.simple_tag
+def spark(values: Sequence[int], text: str) -> SafeString:
+    """Draw counts as small bars; `text` says the same."""
+    peak = max([*values, 1])
+    rects = []
+    for index, value in enumerate(values):
+        height = max(2.0, SPARK_HEIGHT * value / peak) if value else 1.0
+        name = "some" if value else "none"
+        rects.append((name, index * (BAR_WIDTH + BAR_GAP), f"{SPARK_HEIGHT - height:.1f}", BAR_WIDTH, f"{height:.1f}"))
+    width = len(values) * (BAR_WIDTH + BAR_GAP) - BAR_GAP
+    bars = format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>', rects)
+    return _drawing("spark", width, SPARK_HEIGHT, text, bars)
+
+
+@register.simple_tag
+def runs(states: Sequence[tuple[str, str]], text: str) -> SafeString:
+    """Draw one thin mark per run, coloured by its state; `states` are pairs of a state and what to say of it."""
+    marks = [(state, index * 5, said) for index, (state, said) in enumerate(states)]
+    mark = '<rect class="run {}" x="{}" y="1" width="3.5" height="16"><title>{}</title></rect>'
+    rects = format_html_join("", mark, marks)
+    return _drawing("runs", max(1, len(marks) * 5), SPARK_HEIGHT, text, rects)
+
+
+@register.simple_tag
+def gauge(part: float, whole: float, text: str = "") -> SafeString:
+    """Draw a part of a whole as a bar."""
+    share = min(1.0, part / whole) if whole else 0.0
+    level = "full" if share >= 0.95 else "some"
+    bars = format_html(
+        '<rect class="track" width="64" height="8" rx="4"/><rect class="{}" width="{}" height="8" rx="4"/>',
+        level,
+        f"{64 * share:.1f}",
+    )
+    return _drawing("gauge", 64, 8, text or words.share(part, whole), bars)
+
+
+def _drawing(name: str, width: float, height: float, text: str, content: SafeString) -> SafeString:
+    return format_html(
+        '<svg class="{}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>',
+        name, width, height, width, height, text, content,
+    )  # fmt: skip

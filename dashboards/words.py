@@ -1,0 +1,79 @@
+"""Figures as people say them: the same words on every page and in every live snapshot."""
+
+from datetime import datetime
+
+MILLION = 1_000_000
+NOTHING = "\N{EN DASH}"
+
+
+def number(count: float) -> str:
+    """Say a count: "1,204"."""
+    return f"{count:,.0f}"
+
+
+def short_number(count: int, cap: int | None = None) -> str:
+    """Say a count in little room: "940", "1.2k", "3.1M"; at the cap, "10k+"."""
+    more = "+" if cap is not None and count >= cap else ""
+    if count < 1000:
+        return f"{count}{more}"
+    unit, name = (1000, "k") if count < MILLION else (MILLION, "M")
+    text = f"{count / unit:.1f}" if count < 10 * unit else f"{count / unit:.0f}"
+    return f"{text.removesuffix('.0')}{name}{more}"
+
+
+def capped(count: int, cap: int) -> str:
+    """Say a count that was not counted beyond `cap`: "10,000+"."""
+    return f"{cap:,}+" if count > cap else f"{count:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """Say a length of time: "4 ms", "1.8 s", "38 s", "12 min", "3 h", "2 d"; a dash for None."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    for limit, unit, name in ((119.5, 1, "s"), (7170, 60, "min"), (171_000, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def milliseconds(seconds: float) -> str:
+    """Say the time of an answer: "0.4 ms"."""
+    return f"{seconds * 1000:.1f} ms"
+
+
+def share(part: float, whole: float) -> str:
+    """Say a part of a whole: "0.4%", a dash of nothing."""
+    if not whole:
+        return NOTHING
+    percent = 100 * part / whole
+    return f"{percent:.0f}%" if percent >= 9.95 or percent == 0 else f"{percent:.1f}%"
+
+
+def memory(byte_count: int) -> str:
+    """Say an amount of memory: "48 MB"."""
+    if not byte_count:
+        return NOTHING
+    megabytes = byte_count / 2**20
+    return f"{megabytes:.0f} MB" if megabytes < 1024 else f"{megabytes / 1024:.1f} GB"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """Say how long ago something was: "38 s ago"; a dash for None."""
+    return NOTHING if at is None else f"{duration(max(0.0, (now - at).total_seconds()))} ago"
+
+
+def ahead(at: datetime | None, now: datetime) -> str:
+    """Say when something will be: "in 2 min", "38 s overdue"; a dash for None."""
+    if at is None:
+        return NOTHING
+    seconds = (at - now).total_seconds()
+    return f"in {duration(seconds)}" if seconds >= 0 else f"{duration(-seconds)} overdue"
+
+
+def plural(count: int, noun: str) -> str:
+    """Say how many: "1 job", "2,000 jobs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
