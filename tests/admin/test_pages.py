@@ -157,15 +157,15 @@ def test_the_groups_exist_after_a_migrate_and_keep_later_changes() -> None:
     groups.create_groups(config, "default")
     codenames = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
     assert codenames == {name: set(wanted) for name, wanted in groups.GROUPS.items()}
-    Group.objects.get(name="viewer").permissions.clear()
+    Group.objects.get(name="QueueHub viewer").permissions.clear()
     groups.create_groups(config, "default")
-    assert Group.objects.get(name="viewer").permissions.count() == 0
+    assert Group.objects.get(name="QueueHub viewer").permissions.count() == 0
 
 
 @pytest.mark.django_db
 def test_a_viewer_of_the_group_sees_the_pages_and_no_secret() -> None:
     user = User.objects.create_user("ann", is_staff=True)
-    user.groups.add(Group.objects.get(name="viewer"))
+    user.groups.add(Group.objects.get(name="QueueHub viewer"))
     client = Client()
     client.force_login(user)
     assert client.get(page("deadletter")).status_code == 200
