@@ -21,6 +21,7 @@ from jobs.transports import rq_plain, rq_registration
 from jobs.transports.base import Delivery, Message, Published, Transport
 from jobs.transports.rq_connections import Connections, Server, configured_queues, is_wrong_type, speaking
 from jobs.transports.rq_lists import NoBatchPop, Popped, pop, pop_in_steps, set_aside
+from jobs.transports.rq_packed import command, exchange
 from jobs.transports.rq_plain_run import PlainRun
 
 logger = logging.getLogger("jobs.transports.rq")
@@ -71,25 +72,24 @@ class RQTransport(Transport):
         self, client: "Redis", messages: list[Message], depths: dict[str, int], at_front: bool
     ) -> list[Message]:
         """Send one server's messages; add to `depths`, return the messages of the lists that refused them."""
-        lists: dict[tuple[str, str], list[Message]] = {}
+        queues = dict.fromkeys(message.queue for message in messages)
+        lists: dict[tuple[str, str], list[Message]] = {
+            (queue, rq_queue): [] for queue in queues for rq_queue in form.bands(queue)
+        }
         for message in messages:
-            for rq_queue in form.bands(message.queue):
-                lists.setdefault((message.queue, rq_queue), [])
             lists[message.queue, form.band(message)].append(message)
-        pipe: Any = client.pipeline(transaction=False)
-        for command in form.publishing_commands(messages):
-            pipe.execute_command(*command)
         used = [form.list_key(rq_queue) for (_, rq_queue), batch in lists.items() if batch]
-        pipe.sadd(form.QUEUES_KEY, *used)
+        commands = [form.packed_hashes(messages), command("SADD", form.QUEUES_KEY, *used)]
         for (_, rq_queue), batch in lists.items():
             key, ids = form.list_key(rq_queue), [message.id for message in batch]
             if not ids:
-                pipe.llen(key)
+                commands.append(command("LLEN", key))
             elif at_front:
-                pipe.lpush(key, *reversed(ids))
+                commands.append(command("LPUSH", key, *reversed(ids)))
             else:
-                pipe.rpush(key, *ids)
-        replies = pipe.execute(raise_on_error=False)[-len(lists) - 1 :]
+                commands.append(command("RPUSH", key, *ids))
+        last = len(lists) + 1
+        replies = exchange(client, "".join(commands), 2 * len(messages) + last)[-last:]
         failed: list[Message] = []
         for ((queue, _), batch), reply in zip(lists.items(), replies[1:], strict=True):
             if isinstance(reply, Exception):
@@ -197,13 +197,13 @@ class RQTransport(Transport):
         ((high, low),) = self._ask(self.client(queue), [queue], "LRANGE", 0, -1)
         return {raw.decode() for raw in [*(high or []), *(low or [])] if form.job_id_of(raw)}
 
-    def _ask(self, client: Server, queues: Sequence[str], command: str, *arguments: int) -> list[tuple[Any, Any]]:
+    def _ask(self, client: Server, queues: Sequence[str], verb: str, *arguments: int) -> list[tuple[Any, Any]]:
         """Send a command for both lists of each queue; None stands for a key of a wrong type."""
         keys = [form.list_key(rq_queue) for queue in queues for rq_queue in form.bands(queue)]
         with speaking(client):
             pipe: Any = client.pipeline(transaction=False)
             for key in keys:
-                pipe.execute_command(command, key, *arguments)
+                pipe.execute_command(verb, key, *arguments)
             replies = pipe.execute(raise_on_error=False)
             if any(map(is_wrong_type, replies)):
                 self._set_aside(client, keys)

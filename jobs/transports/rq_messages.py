@@ -13,6 +13,7 @@ from rq.defaults import RQ_KEY_PREFIX
 
 from jobs.names import HIGH_SUFFIX
 from jobs.transports.base import Message
+from jobs.transports.rq_packed import bulk
 
 FUNCTION = "jobs.perform.perform"
 HIGH = HIGH_SUFFIX
@@ -25,8 +26,7 @@ LIFETIME_SECONDS = 86400
 _LEDGER_ID = re.compile(rb"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})-[0-9]{1,10}")
 _PLAIN_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 
-Argument = str | bytes | int
-"""What a Redis command is made of."""
+_UUID_LENGTH = 36
 
 
 def list_key(rq_queue: str) -> str:
@@ -71,16 +71,19 @@ def is_plain_id(raw: bytes) -> bool:
     return _PLAIN_ID.fullmatch(raw) is not None
 
 
-def publishing_commands(messages: Iterable[Message]) -> list[tuple[Argument, ...]]:
-    """Return the commands that write the hashes of a batch: only what RQ's own tools read of a job."""
+def packed_hashes(messages: Iterable[Message]) -> str:
+    """Return two packed commands for each message that write its hash: only what RQ's own tools read of a job."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    commands: list[tuple[Argument, ...]] = []
+    equal = bulk("status", "queued", "created_at", now, "enqueued_at", now, "timeout", "-1", "result_ttl", "0")
+    expiry = bulk(LIFETIME_SECONDS)
+    rest: dict[tuple[str, str], str] = {}
+    commands: list[str] = []
     for message in messages:
-        key = hash_key(message.id)
-        data = f'["{FUNCTION}",null,["{message.job_id}"],{{}}]'
-        commands.append((
-            "HSET", key, "data", data, "origin", band(message), "status", "queued", "created_at", now,
-            "enqueued_at", now, "description", message.task or FUNCTION, "timeout", "-1", "result_ttl", "0",
-        ))  # fmt: skip
-        commands.append(("EXPIRE", key, LIFETIME_SECONDS))
-    return commands
+        kind = band(message), message.task
+        if kind not in rest:
+            rest[kind] = bulk("origin", kind[0], "description", message.task or FUNCTION) + equal
+        message_id = message.id
+        key = bulk(hash_key(message_id))
+        data = bulk("data", f'["{FUNCTION}",null,["{message_id[:_UUID_LENGTH]}"],{{}}]')
+        commands.append(f"*18\r\n$4\r\nHSET\r\n{key}{data}{rest[kind]}*3\r\n$6\r\nEXPIRE\r\n{key}{expiry}")
+    return "".join(commands)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis.connection import AbstractConnection
 
 from jobs.errors import TransportUnavailable
 from jobs.transports.rq import RQTransport
@@ -238,3 +239,18 @@ def test_a_message_costs_less_than_a_kilobyte_of_redis(rq_transport: RQTransport
     before = used()
     rq_transport.publish(messages(2000))
     assert (used() - before) / 2000 < 1000
+
+
+def test_a_publish_that_is_interrupted_leaves_no_reply_for_the_next_request(
+    rq_transport: RQTransport, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt  # before the reply has come, as a soft limit may do
+
+    rq_transport.publish(messages(1))
+    redis_client.client_pause(200)
+    with monkeypatch.context() as patch:
+        patch.setattr(AbstractConnection, "read_response", stop)
+        with pytest.raises(KeyboardInterrupt):
+            rq_transport.publish(messages(3))
+    assert rq_transport.depths(["default"])["default"] in (1, 4)
