@@ -17,15 +17,15 @@ def leader(site: Site) -> str:
     return str(rows[0][0]).partition(":")[0] if rows else ""
 
 
-def check_firings(site: Site) -> None:
-    """Every firing is one job, and no second was fired twice."""
+def check_firings(site: Site, more_than: float | None = None) -> None:
+    """Every firing is one job, no second was fired twice, and it fired in half of the seconds, or `more_than`."""
     ((runs, times, jobs),) = site.ledger.query(
         "SELECT count(*), count(DISTINCT CAST(schedule_id AS text) || CAST(due_at AS text)), count(DISTINCT job_id)"
         " FROM jobs_schedulerun"
     )
     ((ticks,),) = site.ledger.query("SELECT count(*) FROM jobs_job WHERE task = 'tests.faults.tasks.tick'")
     site.notes["firings"] = runs
-    assert runs == times == jobs == ticks > site.load_seconds / 2
+    assert runs == times == jobs == ticks > (site.load_seconds / 2 if more_than is None else more_than)
 
 
 @pytest.mark.fault("scheduler dead")
@@ -40,7 +40,7 @@ def test_while_no_scheduler_runs_due_jobs_go_on_and_the_rest_waits(site: Site) -
         assert site.journal.run_count() > ran + site.load_seconds * 20, "due jobs stopped"
         site.start_scheduler("s")
     site.check()
-    check_firings(site)
+    check_firings(site, more_than=2)  # missed times are skipped: only those before and after count
 
 
 @pytest.mark.fault("scheduler doubled")
