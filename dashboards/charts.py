@@ -136,9 +136,10 @@ def _sentence(span: Range, points: Any) -> str:
     wait, run = (quantile(total.histograms.get(name), 0.95) for name in ("wait", "run"))
     failed = sum(total.counts.get(name, 0) for name in FAILED)
     runs = sum(total.counts.get(name, 0) for name in RUNS)
-    succeeded, died, cancelled = (total.counts.get(name, 0) for name in ENDED)
-    return (
-        f"In the last {span.words} {words.plural(ended, 'job')} finished: {succeeded:,} succeeded, {died:,} died, "
-        f"{cancelled:,} were cancelled; {words.share(failed, runs)} of the runs failed. 95% waited at most "
-        f"{words.duration(wait)} and ran at most {words.duration(run)}."
-    )
+    ways = zip(("succeeded", "died", "were cancelled"), ENDED, strict=True)
+    said = ", ".join(f"{total.counts[name]:,} {way}" for way, name in ways if total.counts.get(name))
+    sentence = f"In the last {span.words} {words.plural(ended, 'job')} finished{': ' if said else ''}{said}; "
+    sentence += f"{words.share(failed, runs)} of the runs failed."
+    if wait is not None and run is not None:
+        sentence += f" 95% waited at most {words.duration(wait)} and ran at most {words.duration(run)}."
+    return sentence

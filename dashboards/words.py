@@ -30,6 +30,8 @@ def duration(seconds: float | None) -> str:
     """Say a length of time: "4 ms", "1.8 s", "38 s", "12 min", "3 h", "2 d"; a dash for None."""
     if seconds is None:
         return NOTHING
+    if seconds == 0:
+        return "0 s"
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:

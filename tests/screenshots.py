@@ -30,6 +30,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from jobs import failures  # noqa: E402
 from jobs.lifecycle import operate  # noqa: E402
 from jobs.models import Job, Queue, Schedule, SchedulerLease, ScheduleRun, Worker  # noqa: E402
 from jobs.states import JobState  # noqa: E402
@@ -44,6 +45,8 @@ SHOWN_IN_DOCUMENTS = (
     "tasks-light", "queue-dark",
 )  # fmt: skip
 LOOKS = {"light": ("light", 1360), "dark": ("dark", 1360), "narrow": ("light", 380)}
+LONGEST = 2200
+"""Height of the longest page that is shown whole."""
 JOBS, ATTEMPTS = 20_000, 22_000
 HOSTS = ("web-1", "web-2", "batch-1")
 WORKERS_PER_HOST = 4
@@ -66,6 +69,8 @@ def fill() -> None:
         name="scheduler", holder="web-1", term=3, renewed_at=now, expires_at=now + timedelta(hours=1)
     )
     queues = list(Queue.objects.values_list("name", flat=True))
+    while failures.name_unnamed(1000):
+        failures.fold()
     operate.pause_queue(queues[2], actor="ann", reason=PAUSED)
     operate.revive(Job.objects.dead().order_by("-id")[:42], actor="ben", reason="certificates renewed")
     operate.discard(Job.objects.dead().order_by("id")[:3], actor="ann", reason="customer is gone")
@@ -163,7 +168,7 @@ def pages() -> dict[str, str]:
         "queue": f"/queues/{busiest}/",
         "workers": "/workers/",
         "schedules": "/schedules/",
-        "tasks": "/tasks/",
+        "tasks": "/tasks/?q=sample",
         "task": f"/tasks/{task}/",
         "admin": "/admin/",
         "admin-jobs": "/admin/jobs/job/",
@@ -182,7 +187,9 @@ def shoot(browser: webdriver.Chrome, address: str, look: str, path: Path) -> Non
         WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, "#live[data-state=live]"))
     if browser.find_elements(By.CSS_SELECTOR, "[data-chart]"):
         WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, "[data-plot] canvas"))
-    whole = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+    is_long = browser.execute_script("return document.documentElement.scrollHeight") > LONGEST and look != "narrow"
+    options = {"format": "png", "captureBeyondViewport": not is_long}
+    whole = browser.execute_cdp_cmd("Page.captureScreenshot", options)
     path.write_bytes(base64.b64decode(whole["data"]))
     if browser.execute_script("return document.documentElement.scrollWidth") > width:
         sys.stderr.write(f"{path.name} is wider than the window\n")

@@ -11,6 +11,7 @@ from dashboards.charts import DEFAULT_MEASURE, DEFAULT_RANGE, MEASURES, RANGES
 from dashboards.pages.screen import now_of, show, taken
 from dashboards.queue_rows import queue_rows
 from dashboards.snapshot import WORKER_LIMIT
+from jobs import failures
 from jobs.conf import get_settings
 from jobs.models import AuditEntry, Schedule
 
@@ -45,7 +46,6 @@ def overview(request: HttpRequest) -> HttpResponse:
             "is_alarming": content["totals"]["dead"] > 0,
             "rows": rows[:QUEUE_LIMIT],
             "more_count": max(0, len(rows) - QUEUE_LIMIT),
-            "failures": figures.latest_dead(FAILURE_LIMIT),
             **_permitted(request.user),
         }
     return show(request, "overview", chart=chart_choices(request), **context)
@@ -54,6 +54,10 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _permitted(user: Any) -> dict[str, Any]:
     """Return what only some may see."""
     alias, shown = get_settings().database, {}
+    if user.has_perm("jobs.view_failuregroup"):
+        shown["groups"] = failures.latest(FAILURE_LIMIT)
+    if not shown.get("groups"):  # the scheduler has not gathered them yet
+        shown["letters"] = figures.latest_dead(FAILURE_LIMIT)
     if user.has_perm("jobs.view_schedule"):
         due = Schedule.objects.using(alias).filter(is_enabled=True, next_at__isnull=False).order_by("next_at")
         shown["schedules"] = list(due[:SCHEDULE_LIMIT])

@@ -55,9 +55,9 @@ def span_of(request: HttpRequest) -> str:
 
 def _buckets(row: TaskRow) -> list[tuple[str, int]]:
     """Name the buckets, without the empty ones at both ends."""
-    bounds = [0.0, *BUCKET_BOUNDS]
-    names = [f"{words.duration(lower)} to {words.duration(upper)}" for lower, upper in pairwise(bounds)]
-    named = list(zip([*names, f"over {words.duration(bounds[-1])}"], row.buckets, strict=True))
+    least, most = words.duration(BUCKET_BOUNDS[0]), words.duration(BUCKET_BOUNDS[-1])
+    names = [f"{words.duration(lower)} to {words.duration(upper)}" for lower, upper in pairwise(BUCKET_BOUNDS)]
+    named = list(zip([f"up to {least}", *names, f"over {most}"], row.buckets, strict=True))
     filled = [index for index, (_, count) in enumerate(named) if count]
     return named[filled[0] : filled[-1] + 1] if filled else []
 

@@ -29,7 +29,7 @@ class WorkerRow:
     worker: Worker
     runs: list[slots.RunningJob]
     slot_count: int
-    heartbeat_age_seconds: float
+    heartbeat_age_seconds: int
     is_silent: bool
 
     @property
@@ -95,5 +95,5 @@ def _pools(living: Iterable[Worker], now: datetime) -> list[Pool]:
 
 
 def _row(worker: Worker, runs: list[slots.RunningJob], now: datetime) -> WorkerRow:
-    age_seconds = max(0.0, (now - worker.heartbeat_at).total_seconds())
+    age_seconds = round(max(0.0, (now - worker.heartbeat_at).total_seconds()))
     return WorkerRow(worker, runs, figures.slots_of(worker), age_seconds, slots.is_silent(worker, now))

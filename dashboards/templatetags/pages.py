@@ -1,6 +1,7 @@
 """Tags and filters of the pages: the bar, the health strip, figures in words, small drawings."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from dashboards import access, snapshot, words
-from dashboards.navigation import PAGES
+from dashboards.navigation import PAGES, Page
 from dashboards.routing import LIVE_PATH
 from jobs.conf import get_settings
 
@@ -21,7 +22,8 @@ register = template.Library()
 for shown in (words.number, words.duration, words.memory, words.plural, words.ago, words.ahead, words.share):
     register.filter(shown.__name__, shown)
 
-BAR_WIDTH, BAR_GAP, SPARK_HEIGHT = 6, 2, 18
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{4}([0-9a-f]{8})")
+BAR_WIDTH, BAR_GAP, SPARK_HEIGHT, MANY = 6, 2, 18, 10
 PARTS = (("broker", "Broker"), ("ledger", "Ledger"), ("scheduler", "Scheduler"), ("workers", "Workers"))
 
 
@@ -44,12 +46,36 @@ def frame(context: Any) -> dict[str, Any]:
     }
 
 
+@register.filter
+def shortened(text: str) -> str:
+    """Leave of each long id its end, which tells jobs of one moment apart."""
+    return UUID.sub(r"…\1", text)
+
+
+@register.simple_tag(takes_context=True)
+def entries(context: Any) -> list[Page]:
+    """Return the pages that the visitor may open, for bars of other makers."""
+    user = getattr(context.get("request"), "user", None)
+    return [page for page in PAGES if user is not None and page.is_open_to(user)]
+
+
+@register.simple_tag
+def age(at: datetime | None, now: datetime) -> SafeString:
+    """Say for how long something has been, the moment of its beginning on hovering."""
+    if at is None:
+        return SafeString(words.NOTHING)
+    return _timed(at, words.duration(max(0.0, (now - at).total_seconds())))
+
+
 @register.simple_tag
 def moment(at: datetime | None, now: datetime) -> SafeString:
     """Say how far away a moment is, the exact time on hovering."""
     if at is None:
         return SafeString(words.NOTHING)
-    text = words.ago(at, now) if at <= now else words.ahead(at, now)
+    return _timed(at, words.ago(at, now) if at <= now else words.ahead(at, now))
+
+
+def _timed(at: datetime, text: str) -> SafeString:
     exact = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
 
@@ -57,13 +83,13 @@ def moment(at: datetime | None, now: datetime) -> SafeString:
 @register.simple_tag
 def spark(values: Sequence[int], text: str) -> SafeString:
     """Draw counts as small bars; `text` says the same."""
-    peak = max([*values, 1])
-    rects = []
+    peak, rects = max([*values, 1]), []
+    bar_width, gap = (BAR_WIDTH, BAR_GAP) if len(values) <= MANY else (2, 1)
     for index, value in enumerate(values):
         height = max(2.0, SPARK_HEIGHT * value / peak) if value else 1.0
         name = "some" if value else "none"
-        rects.append((name, index * (BAR_WIDTH + BAR_GAP), f"{SPARK_HEIGHT - height:.1f}", BAR_WIDTH, f"{height:.1f}"))
-    width = len(values) * (BAR_WIDTH + BAR_GAP) - BAR_GAP
+        rects.append((name, index * (bar_width + gap), f"{SPARK_HEIGHT - height:.1f}", bar_width, f"{height:.1f}"))
+    width = len(values) * (bar_width + gap) - gap
     bars = format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>', rects)
     return _drawing("spark", width, SPARK_HEIGHT, text, bars)
 

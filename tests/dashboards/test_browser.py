@@ -130,6 +130,7 @@ def test_a_queue_is_paused_with_a_reason_while_its_rows_are_held(signed_in: Chro
     make_job("queued", task=FAIL, queue="mail")
     signed_in.get(signed_in.current_url + "queues/")
     wait_for(signed_in, "#live[data-state=live]")
+    wait_for(signed_in, "#open-pause-mail")
     press(signed_in, "#open-pause-mail")
     reason = signed_in.find_element(By.CSS_SELECTOR, "#pause-mail [name=reason]")
     assert signed_in.switch_to.active_element == reason

@@ -8,7 +8,7 @@ const FORMATS = { "jobs/min": short, s: duration, "%": (value) => `${value.toFix
 function short(value) {
   if (value >= 1e6) return `${+(value / 1e6).toFixed(1)}M`;
   if (value >= 1000) return `${+(value / 1000).toFixed(1)}k`;
-  return `${+value.toFixed(value < 10 ? 1 : 0)}`;
+  return `${+value.toFixed(value < 10 ? 2 : 0)}`;
 }
 
 function duration(seconds) {
@@ -17,8 +17,14 @@ function duration(seconds) {
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }
 
-const moment = (seconds) =>
-  new Date(seconds * 1000).toLocaleString("en-GB", { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit" });
+const DAY = { day: "2-digit", month: "short" };
+const TIME = { hour: "2-digit", minute: "2-digit" };
+
+/** Say a moment: the day, the time, or both, as marks `step` seconds apart need it. */
+function moment(seconds, step = null) {
+  const parts = step === null ? { ...DAY, ...TIME } : step >= 43200 ? DAY : TIME;
+  return new Date(seconds * 1000).toLocaleString("en-GB", parts);
+}
 
 /** Return a colour of the palette as the canvas understands it. */
 function colour(name) {
@@ -92,7 +98,7 @@ class Chart {
     const series = colours.map((name, index) => {
       const stroke = colour(`--qh-${name}-fill`);
       return {
-        label: labels[index], stroke, width: 1.6, points: { size: 4 },
+        label: labels[index], stroke, width: 1.6, points: { size: 4, show: unit !== "jobs/min" },
         fill: index === 0 ? stroke.replace(")", ", 0.10)").replace("rgb(", "rgba(") : undefined,
       };
     });
@@ -105,7 +111,8 @@ class Chart {
         cursor: { drag: { x: false, y: false }, points: { size: 6 } },
         scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.08, unit === "s" ? 0.01 : 1)] } },
         axes: [
-          { stroke: quiet, grid: { show: false }, ticks: { show: false }, size: 26, font: "11px sans-serif" },
+          { stroke: quiet, grid: { show: false }, ticks: { show: false }, size: 26, font: "11px sans-serif", space: 64,
+            values: (_, ticks, __, ___, step) => ticks.map((at) => moment(at, step)) },
           { stroke: quiet, grid, ticks: { show: false }, size: 52, font: "11px sans-serif", space: 34,
             values: (_, ticks) => ticks.map(write) },
         ],
