@@ -9,9 +9,9 @@ import contextvars
 import inspect
 import json
 import logging
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -65,7 +65,10 @@ def is_async(run: Run) -> bool:
 
 def is_async_task(task: JobTask) -> bool:
     """Tell whether runs of the task belong on the event loop."""
-    return inspect.iscoroutinefunction(task.func)
+    return _is_coroutine_function(task.func)
+
+
+_is_coroutine_function = lru_cache(maxsize=4096)(inspect.iscoroutinefunction)
 
 
 def execute(run: Run, context: TaskContext) -> None:
@@ -76,7 +79,7 @@ def execute(run: Run, context: TaskContext) -> None:
 
 def execute_untidily(run: Run, context: TaskContext) -> None:
     """Run a synchronous task inside whatever transaction the caller is in; for tests."""
-    with recording(run):
+    with Recording(run):
         task, args, kwargs = _prepared(run, context)
         # a context of its own: what the task sets (time zone, language, …) ends with it
         call = contextvars.copy_context().run
@@ -88,7 +91,7 @@ def execute_untidily(run: Run, context: TaskContext) -> None:
 
 async def aexecute(run: Run, context: TaskContext) -> None:
     """Run an asynchronous task to its end; the caller gives each run an asyncio task, hence a context, of its own."""
-    with recording(run):
+    with Recording(run):
         task, args, kwargs = _prepared(run, context)
         async with asyncio.timeout(limit_seconds(run) or None):
             value = await task.func(*args, **kwargs)
@@ -133,36 +136,53 @@ def _mark_settled(run: Run) -> None:
     run.is_settled = True
 
 
-@contextmanager
-def recording(run: Run) -> Iterator[None]:
+class Recording:
     """Turn whatever the block does into the outcome of the run."""
-    run.started_seconds = time.monotonic()
-    try:
-        yield
-        run.outcome = Outcome.SUCCESS
-    except Decision as decision:
-        _record_decision(run, decision)
-    except TaskTimeout as error:
-        _record_error(run, error, Outcome.TIMEOUT)
-    except TimeoutError as error:
-        limit = limit_seconds(run)
-        if limit and is_async(run) and run.started_seconds + limit <= time.monotonic():
+
+    # no generator: this surrounds every run, and costs a third so
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __enter__(self) -> None:
+        self.run.started_seconds = time.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> bool:
+        if error is None:
+            self.run.outcome = Outcome.SUCCESS
+        else:
+            _record(self.run, error)
+        self.run.finished_seconds = time.monotonic()
+        return True
+
+
+def _record(run: Run, error: BaseException) -> None:
+    match error:
+        case Decision():
+            _record_decision(run, error)
+        case TaskTimeout():
+            _record_error(run, error, Outcome.TIMEOUT)
+        case TimeoutError() if _is_over_limit(run):
             # what asyncio.timeout raises; its cause knows where the task was
             frames = (error.__cause__ or error).__traceback__
-            error = TaskTimeout("timeout_seconds passed").with_traceback(frames)
-            _record_error(run, error, Outcome.TIMEOUT)
-        else:
-            _record_error(run, error, Outcome.ERROR)
-    except Interrupted as error:
-        _record_interruption(run, error)
-    except asyncio.CancelledError as error:
-        if _is_being_cancelled():
+            _record_error(run, TaskTimeout("timeout_seconds passed").with_traceback(frames), Outcome.TIMEOUT)
+        case Interrupted():
             _record_interruption(run, error)
-        else:  # the task awaited something that was cancelled: run again without counting, it might do so for ever
+        case asyncio.CancelledError() if _is_being_cancelled():
+            _record_interruption(run, error)
+        case _:
+            # SystemExit of a task ends the task, not the worker. And if it awaited something that was cancelled, that
+            # counts: run again without counting, it might do so for ever.
             _record_error(run, error, Outcome.ERROR)
-    except BaseException as error:  # SystemExit of a task ends the task, not the worker
-        _record_error(run, error, Outcome.ERROR)
-    run.finished_seconds = time.monotonic()
+
+
+def _is_over_limit(run: Run) -> bool:
+    limit = limit_seconds(run)
+    return bool(limit) and is_async(run) and (run.started_seconds or 0.0) + limit <= time.monotonic()
 
 
 def _is_being_cancelled() -> bool:
@@ -235,16 +255,30 @@ def encode_result(value: Any) -> str | None:
 
 def tidy_connections() -> None:
     """Close what a task left in a transaction, and what has become stale or too old."""
-    for connection in connections.all(initialized_only=True):
+    for connection in _connections_of_this_thread():
         if connection.in_atomic_block or connection.needs_rollback:
             # inside a block, close() keeps the closed connection for the block's end, which never comes
             connection.in_atomic_block = connection.closed_in_transaction = False
             connection.close()
         elif connection.connection is not None:
-            if not connection.get_autocommit() or _is_in_transaction(connection):
+            if not connection.autocommit or _is_in_transaction(connection):
                 connection.close()
-            else:
+            elif connection.errors_occurred or connection.close_at is not None:
                 connection.close_if_unusable_or_obsolete()
+            else:
+                # whoever uses it next looks first whether it still lives
+                connection.health_check_done = False  # type: ignore[attr-defined] # the stubs do not know it
+
+
+def _connections_of_this_thread() -> list[BaseDatabaseWrapper]:
+    """Return the wrappers of all databases; they live as long as their thread, and to look them up is dear."""
+    found: list[BaseDatabaseWrapper] | None = getattr(_of_thread, "connections", None)
+    if found is None:
+        found = _of_thread.connections = [connections[alias] for alias in connections]
+    return found
+
+
+_of_thread = threading.local()
 
 
 def _is_in_transaction(connection: BaseDatabaseWrapper) -> bool:

@@ -79,7 +79,7 @@ def _execute(run: Run, board: Board) -> None:
             with soft_limit(limit_seconds, TaskTimeout("timeout_seconds passed")):
                 executor.execute(run, context)
     except TaskTimeout as error:  # it struck between the end of the run and the end of its limit
-        with executor.recording(run):
+        with executor.Recording(run):
             raise error
     board.end(index)
 

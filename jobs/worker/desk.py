@@ -31,6 +31,7 @@ class Begun:
     run: Run
     context: TaskContext
     index: int
+    limit_seconds: float
     thread_id: int = 0
     interrupt: Callable[[type[BaseException]], None] | None = field(default=None)
 
@@ -79,9 +80,13 @@ class Desk:
 
     # -- slots ---------------------------------------------------------------------------------------------------
 
-    def take_sync(self, wait_seconds: float) -> "Begun | Callable[[], None] | None":
-        """Begin the next synchronous run, waiting for one; None after `wait_seconds`."""
+    def take_sync(self, wait_seconds: float, ended: Begun | None = None) -> "Begun | Callable[[], None] | None":
+        """Begin the next synchronous run, waiting for one; None after `wait_seconds`. First hand over `ended`."""
+        if ended is not None:
+            self._mark_ended(ended)
         with self._lock:
+            if ended is not None:
+                self._hand_over(ended)
             if not self._sync and not self._plain:
                 self._idle_threads += 1
                 self._room.notify()
@@ -105,26 +110,33 @@ class Desk:
     def _begin(self, run: Run, thread_id: int) -> Begun:
         reach("run.taken")
         self._moved_seconds = time.monotonic()
-        index = self.board.begin(run.job_id, executor.limit_seconds(run), get_settings().hard_timeout_grace_seconds)
+        limit_seconds = executor.limit_seconds(run)
+        index = self.board.begin(run.job_id, limit_seconds, get_settings().hard_timeout_grace_seconds)
         context = TaskContext(run.job_id, run.number, lambda: self.board.is_cancelled(index))
-        begun = Begun(run, context, index, thread_id)
+        begun = Begun(run, context, index, limit_seconds, thread_id)
         self._begun[index] = begun
         reach("run.begun")
         return begun
 
     def end(self, begun: Begun) -> None:
         """Hand an ended run over to the settler."""
+        self._mark_ended(begun)
+        with self._lock:
+            self._hand_over(begun)
+
+    def _mark_ended(self, begun: Begun) -> None:
         reach("run.ended")
         self.board.end(begun.index)
         reach("run.handed_over")
-        with self._lock:
-            del self._begun[begun.index]
-            self._coroutines -= begun.thread_id == 0
-            self._ended.append(begun)
-            if len(self._ended) == 1 or not self._sync:
-                self._done.notify()
-            if begun.thread_id == 0:
-                self._room.notify()  # a coroutine has become free; a thread tells when it falls idle
+
+    def _hand_over(self, begun: Begun) -> None:
+        del self._begun[begun.index]
+        self._coroutines -= begun.thread_id == 0
+        self._ended.append(begun)
+        if len(self._ended) == 1 or not self._sync:
+            self._done.notify()
+        if begun.thread_id == 0:
+            self._room.notify()  # a coroutine has become free; a thread tells when it falls idle
 
     # -- the settler ---------------------------------------------------------------------------------------------
 
@@ -148,7 +160,7 @@ class Desk:
     def settled(self, batch: list[Begun]) -> None:
         """Forget settled runs."""
         for begun in batch:
-            self.board.remove(begun.index, begun.run.job_id)
+            self.board.remove(begun.index)
         with self._lock:
             self._settling = []
             self._room.notify()

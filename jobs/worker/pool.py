@@ -229,8 +229,8 @@ class Pool:
             if is_stop_overdue:
                 self._signal(child, signal.SIGKILL)
                 continue
-            for entry in child.board.entries():
-                if entry.is_running and entry.deadline_seconds and now > entry.deadline_seconds:
+            for entry in child.board.running():
+                if entry.deadline_seconds and now > entry.deadline_seconds:
                     logger.error("job %s overran its hard limit; killing %s", entry.job_id, child.worker_id)
                     child.overrun = entry.job_id
                     self._signal(child, signal.SIGKILL)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from uuid import UUID
 from weakref import WeakSet
 
-from jobs import executor, lifecycle
+from jobs import lifecycle
 from jobs.conf import get_settings
 from jobs.errors import Interrupted, TaskTimeout, TransportUnavailable
 from jobs.failpoints import reach
@@ -151,7 +151,7 @@ class Settler:
             self._end_grace(now - self.grace_ends_seconds)
             return
         for begun in self.desk.begun():
-            limit, started = executor.limit_seconds(begun.run), begun.run.started_seconds
+            limit, started = begun.limit_seconds, begun.run.started_seconds
             is_in_thread = begun.thread_id and begun.interrupt is None  # others have their own timers
             if is_in_thread and limit and started and now > started + limit and begun not in self._interrupted:
                 self._interrupt(begun, TaskTimeout)

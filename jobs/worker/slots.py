@@ -5,8 +5,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 
 from asgiref.sync import sync_to_async
@@ -29,23 +28,26 @@ class ThreadSlot:
 
     def run(self) -> None:
         """Run what comes until finished."""
-        while not self.is_finished():
-            item = self.desk.take_sync(WAIT_SECONDS)
+        ended: Begun | None = None
+        while True:
+            item = self.desk.take_sync(WAIT_SECONDS, ended)
+            ended = None
             if isinstance(item, Begun):
                 self._execute(item)
+                ended = item
             elif item is not None:
                 item()
+            elif self.is_finished():
+                break
 
     def _execute(self, begun: Begun) -> None:
         try:
             self._limited(begun)
         except BaseException as error:
             # an interrupt that struck just after the end of the run, or a defect of ours: the run must not vanish
-            with executor.recording(begun.run):
+            with executor.Recording(begun.run):
                 raise error
-        run = begun.run
-        self.desk.end(begun)
-        self.averages.learn(run.task, run.run_seconds, self.desk.thread_count)
+        self.averages.learn(begun.run.task, begun.run.run_seconds, self.desk.thread_count)
 
     def _limited(self, begun: Begun) -> None:
         executor.execute(begun.run, begun.context)
@@ -62,19 +64,14 @@ class MainSlot(ThreadSlot):
 
     def _limited(self, begun: Begun) -> None:
         begun.interrupt = self.interrupt
-        with self._alarm(executor.limit_seconds(begun.run)):
-            executor.execute(begun.run, begun.context)
-
-    @contextmanager
-    def _alarm(self, limit_seconds: float) -> Iterator[None]:
         self._kind, self._is_armed = TaskTimeout, True
-        if limit_seconds:
-            signal.setitimer(signal.ITIMER_REAL, limit_seconds, REPEAT_SECONDS)
+        if begun.limit_seconds:
+            signal.setitimer(signal.ITIMER_REAL, begun.limit_seconds, REPEAT_SECONDS)
         try:
-            yield
+            executor.execute(begun.run, begun.context)
         finally:
             self._is_armed = False
-            if limit_seconds:
+            if begun.limit_seconds:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _strike(self, number: int, frame: FrameType | None) -> None:
@@ -128,7 +125,7 @@ class CoroutineSlots:
         try:
             await executor.aexecute(begun.run, begun.context)
         except BaseException as error:  # as in ThreadSlot: the run must not vanish
-            with executor.recording(begun.run):
+            with executor.Recording(begun.run):
                 raise error
         self.desk.end(begun)
         self.averages.learn(begun.run.task, begun.run.run_seconds, self.desk.coroutine_count)

@@ -16,8 +16,7 @@ def runs_text(board: Board) -> str:
     return json.dumps(
         [
             {"job": str(entry.job_id), "seconds": round(now - entry.started_seconds, 1)}
-            for entry in board.entries()
-            if entry.is_running
+            for entry in board.running()
         ]
     )
 

@@ -69,7 +69,7 @@ def test_an_exception_without_a_text_is_recorded() -> None:
 
 def test_an_exception_with_an_odd_name_is_recorded() -> None:
     run = claim(make_job())
-    with executor.recording(run):
+    with executor.Recording(run):
         raise type("E", (Exception,), {"__module__": "a\x00\ud800", "__qualname__": "E"})
     lifecycle.settle([run])
     assert Attempt.objects.get().exception_class == "a\ufffd?.E"
@@ -78,7 +78,7 @@ def test_an_exception_with_an_odd_name_is_recorded() -> None:
 def test_texts_of_errors_are_cleaned_and_cut(configure: Any) -> None:
     configure(MAX_TRACEBACK_BYTES=2000)
     run = claim(make_job(task="tests.engine.tasks.fail", args=["x"]))
-    with executor.recording(run):
+    with executor.Recording(run):
         raise ValueError("a\x00b\ud800c" + "ü" * 9000)
     lifecycle.settle([run])
     attempt = Attempt.objects.get()
@@ -147,7 +147,7 @@ def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
 # -- limits ----------------------------------------------------------------------------------------
 def test_the_soft_limit_raises_in_the_main_thread() -> None:
     run = claim(make_job(task="tests.engine.tasks.add"))
-    with executor.recording(run), soft_limit(0.05, TaskTimeout("over")):
+    with executor.Recording(run), soft_limit(0.05, TaskTimeout("over")):
         spin()
     assert (run.outcome, run.message) == ("timeout", "over")
 

@@ -20,3 +20,14 @@ def test_a_transaction_that_django_does_not_know_of_is_ended() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_broke_between_two_runs_is_renewed() -> None:
+    connection.ensure_connection()
+    executor.tidy_connections()
+    if connection.vendor == "postgresql":  # a file does not break
+        connection.connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)

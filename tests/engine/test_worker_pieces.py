@@ -57,7 +57,7 @@ def test_a_run_stands_on_the_board_until_it_is_settled(board: Board) -> None:
     board.end(index)
     (entry,) = board.entries()
     assert not entry.is_running
-    board.remove(index, job_id)
+    board.remove(index)
     assert list(board.entries()) == []
     assert (board.begun_count, board.free_count) == (1, 8)
 
@@ -73,7 +73,7 @@ def test_only_a_worker_that_dies_before_any_run_keeps_its_successor_waiting(
 ) -> None:
     pool = Pool(WorkerOptions())
     if has_begun:
-        board.remove(board.begin(job_id := uuid4(), 0, 0), job_id)
+        board.remove(board.begin(uuid4(), 0, 0))
     pool._take_leave(Child("w", 0, board), -9)
     assert (pool._spawn_not_before > time.monotonic()) == is_made_to_wait
 
@@ -84,18 +84,18 @@ def test_a_cancel_mark_is_for_one_run_only(board: Board) -> None:
     board.cancel(ids[1])
     board.cancel(uuid4())
     assert [board.is_cancelled(index) for index in indexes] == [False, True, False]
-    board.remove(indexes[1], ids[1])
+    board.remove(indexes[1])
     again = board.begin(uuid4(), 0, 0)
     assert not board.is_cancelled(again)
 
 
 def test_places_are_used_again_for_ever(board: Board) -> None:
     for _ in range(100):
-        batch = [(job_id := uuid4(), board.begin(job_id, 1, 1)) for _ in range(8)]
+        batch = [board.begin(uuid4(), 1, 1) for _ in range(8)]
         assert board.free_count == 0
-        for job_id, index in batch:
+        for index in batch:
             board.end(index)
-            board.remove(index, job_id)
+            board.remove(index)
     assert (board.free_count, board.begun_count) == (8, 800)
 
 
