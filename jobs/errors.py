@@ -46,6 +46,14 @@ class DuplicateJob(InvalidJob):
         super().__init__("id", f"{job_id} stands for another job already.", "Leave id out to get a fresh one.")
 
 
+class FilterError(QueueHubError, ValueError):
+    """A filter cannot be used. `start` and `end` say which characters are at fault."""
+
+    def __init__(self, problem: str, remedy: str = "", *, start: int = 0, end: int = 0) -> None:
+        self.problem, self.remedy, self.start, self.end = problem, remedy, start, end
+        super().__init__(f"{problem} {remedy}".rstrip())
+
+
 class NotPermitted(QueueHubError):
     """The user lacks the permission for this verb."""
 
