@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 Call = tuple[Any, ...]
 """The positional arguments of one job."""
 
+BATCH = 1000
+"""How many jobs are enqueued at once."""
+
 
 class Adapter(ABC):
     """One system in one configuration. `task` is the name of a function of `work.py`."""
@@ -50,6 +53,27 @@ class Adapter(ABC):
     def companions(self) -> list[list[str]]:
         """Return the commands of what has to run beside the workers."""
         return []
+
+
+class Ledger(Adapter):
+    """A system that keeps its jobs in SQL, so that its tables grow."""
+
+    @abstractmethod
+    def succeeded_count(self) -> int:
+        """See Adapter.succeeded_count()."""
+
+    @abstractmethod
+    def grow(self, count: int) -> None:
+        """Write so many more succeeded jobs straight into the tables, with all that a run leaves behind."""
+
+    @abstractmethod
+    def analyze(self) -> None:
+        """Let the database gather the statistics by which it plans."""
+
+    def pile_up(self, count: int) -> None:
+        """Enqueue so many no-op jobs; systems that enqueue a thousand in seconds write them into the tables."""
+        for start in range(0, count, BATCH):
+            self.enqueue_many("noop", [()] * min(BATCH, count - start))
 
 
 def program(name: str) -> str:

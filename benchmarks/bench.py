@@ -3,9 +3,10 @@
 import json
 import os
 import secrets
+import select
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,40 +15,36 @@ from typing import Any
 from redis import Redis
 
 from benchmarks.peers import Peer
+from benchmarks.processes import kill_tree
+from benchmarks.runtimes import NODE_MODULES, PROJECT, client_command, peers_python
 from benchmarks.servers import PostgreSQL, valkey
 from queuehub.tether import tethered
 
-PROJECT = Path(__file__).resolve().parent.parent
-CACHE = PROJECT / "var" / "benchmarks"
-REQUIREMENTS = PROJECT / "benchmarks" / "requirements.txt"
 STOP_SECONDS = 15
-STEP_SECONDS = 240
+STEP_SECONDS = 900
+"""The longest wait for an answer: a backlog of a million is enqueued in it."""
+
+WATCH_SECONDS = 0.5
+
+Process = subprocess.Popen[str]
 
 
 class MeasureError(Exception):
     """A measurement failed; the message holds the last words of the process that did."""
 
 
-def peers_python() -> Path:
-    """Return the interpreter of the peers' own environment, which is made when its requirements have changed."""
-    home = CACHE / "venv"
-    python, mark = home / "bin" / "python", home / "requirements.txt"
-    if not mark.exists() or mark.read_text() != REQUIREMENTS.read_text():
-        print("installing the peers …", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS], check=True)
-        mark.write_text(REQUIREMENTS.read_text())
-    return python
-
-
 def environment(directory: Path, redis_url: str, database_url: str, secret_key: str) -> dict[str, str]:
-    """Return what every process of a system gets: its stores, and production settings for QueueHub."""
+    """Return what every process of a system gets: its stores, and production settings for QueueHub.
+
+    Which settings Django is to use is left to each system: others, too, look for them.
+    """
+    hidden = ("QUEUEHUB_", "DJANGO_SETTINGS_MODULE")
     return {
-        **{key: value for key, value in os.environ.items() if not key.startswith("QUEUEHUB_")},
+        **{key: value for key, value in os.environ.items() if not key.startswith(hidden)},
         "PYTHONPATH": str(PROJECT),
+        "NODE_PATH": str(NODE_MODULES),
         "REDIS_URL": redis_url,
         "DATABASE_URL": database_url,
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "QUEUEHUB_ENV": "production",
         "QUEUEHUB_RUNTIME_DIR": str(directory),
         "SECRET_KEY": secret_key,
@@ -84,48 +81,70 @@ class Bench:
     def prepare(self, name: str, peer: Peer) -> None:
         """Leave the servers and the peer's tables as if nothing had been enqueued yet."""
         self.redis.flushall()
-        with self.client(name, peer, "prepare") as client:
-            _end(client)
+        self.act(name, peer, "prepare")
         self.postgresql.checkpoint()
 
+    def act(self, name: str, peer: Peer, *arguments: object) -> None:
+        """Let a peer's client do something that it does not answer."""
+        with self.client(name, peer, *arguments) as client:
+            if client.wait(STEP_SECONDS):
+                raise MeasureError(f"the client ended with {client.returncode}")
+
     @contextmanager
-    def client(self, name: str, peer: Peer, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
-        """Run `client.py` for a peer; its answers are lines on its standard output."""
+    def client(self, name: str, peer: Peer, *arguments: object) -> Iterator[Process]:
+        """Run a peer's client; its answers are lines on its standard output."""
         if peer.store == "postgresql" and name not in self._stores:
-            self.postgresql.create(_database(name))
+            self.postgresql.create(database_name(name))
             self._stores.add(name)
-        python = Path(sys.executable) if peer.has_project_environment else self.python
-        command = [python, "-m", "benchmarks.client", peer.module, peer.variant, *map(str, arguments)]
+        command = [*client_command(peer.runtime, self.python, peer.module, peer.variant), *map(str, arguments)]
         with self._log(name).open("a") as log:
-            process = self._spawn(name, peer, [str(part) for part in command], subprocess.PIPE, log)
+            process = self._spawn(name, peer, command, subprocess.PIPE, log)
         try:
             yield process
         finally:
-            _kill(process)
+            kill_tree(process)
+            assert process.stdout is not None
+            process.stdout.close()
 
     @contextmanager
-    def running(self, name: str, peer: Peer, commands: Sequence[list[str]]) -> Iterator[None]:
-        """Run a peer's workers or companions, and end them in good order."""
+    def started(self, name: str, peer: Peer, commands: Sequence[list[str]]) -> Iterator[list[Process]]:
+        """Run a peer's workers or companions, and kill them at the end."""
         with self._log(name).open("a") as log:
             processes = [self._spawn(name, peer, command, log, log) for command in commands]
         try:
-            yield
-            for process in processes:
-                if process.poll() is not None:
-                    raise MeasureError(f"{process.args} ended by itself: see {self._log(name)}")
+            yield processes
         finally:
             for process in processes:
-                process.send_signal(signal.SIGTERM)
-            for process in processes:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(STOP_SECONDS)
-                _kill(process)
+                kill_tree(process)
+
+    @contextmanager
+    def running(self, name: str, peer: Peer, commands: Sequence[list[str]]) -> Iterator[list[Process]]:
+        """Run a peer's workers or companions, and end them in good order."""
+        with self.started(name, peer, commands) as processes:
+            try:
+                yield processes
+                for process in processes:
+                    if process.poll() is not None:
+                        raise MeasureError(f"{process.args} ended by itself: see {self._log(name)}")
+            finally:
+                for process in processes:
+                    process.send_signal(signal.SIGTERM)
+                for process in processes:
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(STOP_SECONDS)
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file that is not there yet."""
+        path = self.directory / name
+        path.unlink(missing_ok=True)
+        return path
 
     def last_words(self, name: str) -> str:
         """Return the end of what a peer's processes wrote."""
-        return self._log(name).read_text(errors="replace")[-2000:]
+        log = self._log(name)
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
 
-    def _spawn(self, name: str, peer: Peer, command: list[str], output: Any, log: Any) -> "subprocess.Popen[str]":
+    def _spawn(self, name: str, peer: Peer, command: list[str], output: Any, log: Any) -> Process:
         return subprocess.Popen(
             tethered(command),
             stdin=subprocess.DEVNULL,
@@ -139,42 +158,39 @@ class Bench:
 
     def _environment(self, name: str, peer: Peer) -> dict[str, str]:
         database = {
-            "postgresql": self.postgresql.url(_database(name)),
+            "postgresql": self.postgresql.url(database_name(name)),
             "sqlite": f"sqlite:///{self.directory / 'queuehub.sqlite3'}",
             "redis": "",
         }[peer.store]
-        return environment(self.directory, f"unix://{self.valkey.socket_path}", database, self._secret_key)
+        common = environment(self.directory, f"unix://{self.valkey.socket_path}", database, self._secret_key)
+        return common | ({"DJANGO_SETTINGS_MODULE": "benchmarks.settings"} if peer.runtime == "project" else {})
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
 
 
-def _database(name: str) -> str:
+def database_name(name: str) -> str:
+    """Return the name of a peer's database."""
     return name.replace("-", "_")
 
 
-def answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
+def answer(
+    client: Process, workers: Sequence[Process] = (), timeout_seconds: float = STEP_SECONDS
+) -> dict[str, Any]:
     """Return the next line that a client says, as the value that it stands for.
 
-    Raises: MeasureError if it ended instead.
+    Raises: MeasureError if it ended or said nothing instead, or one of the workers ended on which it waits.
     """
-    assert process.stdout is not None
-    line = process.stdout.readline()
+    assert client.stdout is not None
+    deadline = time.monotonic() + timeout_seconds
+    # a line that waits in Python's buffer already was a client's last, and the end of the client is heard here too
+    while not select.select([client.stdout], [], [], WATCH_SECONDS)[0]:
+        if any(worker.poll() is not None for worker in workers):
+            raise MeasureError("a worker ended by itself")
+        if time.monotonic() > deadline:
+            raise MeasureError(f"the client said nothing for {timeout_seconds:g} s")
+    line = client.stdout.readline()
     if not line:
-        raise MeasureError(f"the client ended with {process.wait()}")
+        raise MeasureError(f"the client ended with {client.wait()}")
     value: dict[str, Any] = json.loads(line)
     return value
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    if process.wait(STEP_SECONDS):
-        raise MeasureError(f"the client ended with {process.returncode}")
-
-
-def _kill(process: "subprocess.Popen[str]") -> None:
-    """Kill a process with its whole group, and reap it."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

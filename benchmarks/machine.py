@@ -10,13 +10,17 @@ import django
 import psutil
 from redis import Redis
 
-from benchmarks.bench import PROJECT
+from benchmarks.runtimes import PROJECT
 from benchmarks.servers import POSTGRESQL_OPTIONS, PostgreSQL
+
+SHOWN = (
+    "fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "checkpoint_timeout",
+)  # fmt: skip
 
 
 def machine(directory: Path, postgresql: PostgreSQL, redis: Redis) -> dict[str, str]:
     """Return names and values to print above the table."""
-    options = ", ".join(f"{name}={value}" for name, value in POSTGRESQL_OPTIONS.items() if value)
+    options = ", ".join(f"{name}={value}" for name, value in POSTGRESQL_OPTIONS.items() if name in SHOWN)
     valkey = redis.info("server")
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",

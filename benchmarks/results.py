@@ -1,6 +1,7 @@
 """The figures of a run: kept after every measurement, so that a run can go on after a break."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +24,13 @@ class Results:
         """Say whether this measurement was made already."""
         return any((run["peer"], run["measure"], run["repeat"]) == key for run in self.value["runs"])
 
+    def forget(self, is_void: Callable[[dict[str, Any]], bool]) -> int:
+        """Drop the measurements that are void, and return how many there were."""
+        kept = [run for run in self.value["runs"] if not is_void(run)]
+        count = len(self.value["runs"]) - len(kept)
+        self.value["runs"] = kept
+        return count
+
     def add(self, key: Key, value: dict[str, Any]) -> None:
         """Keep a measurement."""
         peer, measure, repeat = key
@@ -40,6 +48,17 @@ class Results:
 def figures(value: dict[str, Any], peer: str, measure: str, field: str = "rate") -> list[float]:
     """Return the repeats of one measurement, failed ones left out."""
     return [run[field] for run in value["runs"] if run["peer"] == peer and run["measure"] == measure and field in run]
+
+
+def single_run(value: dict[str, Any], peer: str, measure: str) -> dict[str, Any] | None:
+    """Return what was measured once; None if it was not, or failed."""
+    runs = [run for run in value["runs"] if run["peer"] == peer and run["measure"] == measure and "error" not in run]
+    return runs[-1] if runs else None
+
+
+def median_of(value: dict[str, Any], peer: str, measure: str, field: str = "rate") -> float | None:
+    """Return the median of the repeats; None if there are none."""
+    return middle(figures(value, peer, measure, field))
 
 
 def middle(values: list[float]) -> float | None:

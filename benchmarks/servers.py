@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,14 @@ POSTGRESQL_OPTIONS = {
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
+    "shared_preload_libraries": "pg_stat_statements",
+    # counting costs time: only the measurement that wants it switches it on, for its database
+    "pg_stat_statements.track": "none",
 }
+COUNTED = """
+SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+JOIN pg_database ON pg_database.oid = dbid WHERE datname = %s
+"""
 
 
 class ServerError(Exception):
@@ -77,6 +86,8 @@ class PostgreSQL:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise ServerError(self.log_path.read_text(errors="replace"))
             time.sleep(0.05)
+        with self._connected() as link:
+            link.execute("CREATE EXTENSION pg_stat_statements")
         return self
 
     def url(self, database: str) -> str:
@@ -93,6 +104,33 @@ class PostgreSQL:
         """Write everything out, so that no measurement pays for what went before it."""
         with self._connected() as link:
             link.execute("CHECKPOINT")
+
+    @contextmanager
+    def counting(self, database: str) -> Iterator[None]:
+        """Count the statements of what connects to a database meanwhile."""
+        with self._connected() as link:
+            link.execute(f"ALTER DATABASE {database} SET pg_stat_statements.track = 'top'")
+        try:
+            yield
+        finally:
+            with self._connected() as link:
+                link.execute(f"ALTER DATABASE {database} RESET pg_stat_statements.track")
+
+    def statement_count(self, database: str) -> int:
+        """Return how many statements were counted, BEGIN and COMMIT included."""
+        with self._connected() as link:
+            return int(link.execute(COUNTED, [database]).fetchone()[0])  # type: ignore[index] # one row
+
+    def wal_bytes(self) -> int:
+        """Return how much was written to the log since the cluster was made."""
+        with self._connected() as link:
+            return int(link.execute("SELECT pg_current_wal_lsn() - '0/0'").fetchone()[0])  # type: ignore[index]
+
+    def set_autovacuum(self, is_on: bool) -> None:
+        """Let the server look after its tables by itself, or not."""
+        with self._connected() as link:
+            link.execute(f"ALTER SYSTEM SET autovacuum = {'on' if is_on else 'off'}")
+            link.execute("SELECT pg_reload_conf()")
 
     def version(self) -> str:
         """Return the server's version."""

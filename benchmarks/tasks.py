@@ -20,3 +20,9 @@ def work(milliseconds: float) -> None:
 def stamp(path: str, sent_nanoseconds: int) -> None:
     """Write down when this begins."""
     functions.stamp(path, sent_nanoseconds)
+
+
+@task
+def mark(path: str, key: int, milliseconds: float) -> None:
+    """Write down when this begins and when it has ended."""
+    functions.mark(path, key, milliseconds)

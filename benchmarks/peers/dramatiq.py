@@ -11,7 +11,7 @@ from benchmarks.adapter import Adapter, Call, program
 
 broker = RedisBroker(url=os.environ["REDIS_URL"])
 dramatiq.set_broker(broker)
-ACTORS = {function.__name__: dramatiq.actor(function) for function in (functions.noop, functions.work, functions.stamp)}
+ACTORS = {function.__name__: dramatiq.actor(function) for function in functions.FUNCTIONS}
 
 
 class Dramatiq(Adapter):

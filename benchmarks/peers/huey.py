@@ -9,7 +9,7 @@ from benchmarks import work as functions
 from benchmarks.adapter import Adapter, Call, program
 
 huey = RedisHuey("benchmarks", url=os.environ["REDIS_URL"], results=False)
-TASKS = {function.__name__: huey.task()(function) for function in (functions.noop, functions.work, functions.stamp)}
+TASKS = {function.__name__: huey.task()(function) for function in functions.FUNCTIONS}
 
 
 class Huey(Adapter):

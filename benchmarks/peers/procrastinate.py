@@ -1,25 +1,38 @@
 """Procrastinate on PostgreSQL."""
 
+import inspect
 import os
 from collections.abc import Sequence
 
 import procrastinate
 import psycopg
 
-from benchmarks import work as functions
-from benchmarks.adapter import Adapter, Call, program
+from benchmarks import work
+from benchmarks.adapter import Call, Ledger, program
 
 URL = os.environ["DATABASE_URL"]
 app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=URL))
 TASKS = {
-    function.__name__: app.task(function, name=function.__name__)
-    for function in (functions.noop, functions.work, functions.stamp)
+    function.__name__: app.task(work.as_coroutine(function), name=function.__name__) for function in work.FUNCTIONS
 }
-PARAMETERS = {"noop": (), "work": ("milliseconds",), "stamp": ("path", "sent_nanoseconds")}
+PARAMETERS = {function.__name__: tuple(inspect.signature(function).parameters) for function in work.FUNCTIONS}
+GROW_JOBS = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, status, attempts)
+SELECT 'default', 'noop', 'succeeded', 1 FROM generate_series(1, %s)
+"""
+GROW_EVENTS = """
+INSERT INTO procrastinate_events (job_id, type)
+SELECT job.id, event.type FROM procrastinate_jobs AS job
+CROSS JOIN unnest('{deferred,started,succeeded}'::procrastinate_job_event_type[]) AS event(type)
+WHERE job.id > %s
+"""
 
 
-class Procrastinate(Adapter):
-    configuration = "`procrastinate worker --concurrency 10`, one command a process; the default otherwise"
+class Procrastinate(Ledger):
+    configuration = (
+        "`procrastinate worker --concurrency 10`, one command a process; the default otherwise; the functions as"
+        " coroutines, which spares a hand-over to a thread"
+    )
     bulk = "batch_defer, 1,000 jobs a call"
     packages = ("procrastinate", "psycopg")
 
@@ -45,11 +58,26 @@ class Procrastinate(Adapter):
         running = "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NOT NULL LIMIT 1"
         return self.link.execute(f"({waiting}) UNION ALL ({running})").fetchone() is None
 
+    def succeeded_count(self) -> int:
+        row = self.link.execute("SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'").fetchone()
+        return int(row[0])  # type: ignore[index] # count(*) gives one row
+
+    def grow(self, count: int) -> None:
+        # triggers would look at every row, and write its events one by one
+        with self.link.transaction():
+            self.link.execute("SET LOCAL session_replication_role = replica")
+            last = self.link.execute("SELECT coalesce(max(id), 0) FROM procrastinate_jobs").fetchone()
+            self.link.execute(GROW_JOBS, [count])
+            self.link.execute(GROW_EVENTS, last)
+
+    def analyze(self) -> None:
+        self.link.execute("ANALYZE")
+
     def workers(self, process_count: int) -> list[list[str]]:
         command = [program("procrastinate"), "--app", "benchmarks.peers.procrastinate.app", "worker"]
         return [[*command, "--concurrency", "10"]] * process_count
 
 
-def adapter(variant: str) -> Adapter:
+def adapter(variant: str) -> Ledger:
     """Return the adapter."""
     return Procrastinate()

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import PROJECT, environment
+from benchmarks.bench import environment
+from benchmarks.runtimes import PROJECT
 from benchmarks.servers import PostgreSQL
 from benchmarks.survival.systems import System
 from benchmarks.survival.trees import Tree
@@ -42,11 +43,12 @@ class Host:
             postgresql.create(name)
             self._database = postgresql.url(name)
         self._environment = environment(directory, self.valkey.url, self._database, secrets.token_urlsafe(50)) | {
-            "DJANGO_SETTINGS_MODULE": "benchmarks.survival.settings",
             "SURVIVAL_VARIANT": system.variant,
             "SURVIVAL_TREE": "client",
             "PYTHONUNBUFFERED": "1",
         }
+        if system.module == "queuehub":
+            self._environment["DJANGO_SETTINGS_MODULE"] = "benchmarks.survival.settings"
         self._module = system.module
         self._client: subprocess.Popen[str] | None = None
         self.workers: list[Tree] = []

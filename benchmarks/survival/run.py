@@ -18,10 +18,10 @@ from typing import Any
 
 from redis import Redis
 
-from benchmarks.bench import CACHE, PROJECT, peers_python
 from benchmarks.machine import load as machine_load
 from benchmarks.machine import machine
 from benchmarks.results import Results
+from benchmarks.runtimes import CACHE, PROJECT, peers_python
 from benchmarks.servers import PostgreSQL, ServerError, valkey
 from benchmarks.survival import report, trees
 from benchmarks.survival.host import TrialError

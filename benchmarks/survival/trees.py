@@ -1,20 +1,12 @@
-"""Process trees that are killed whole and started again, as a supervisor would.
+"""Process trees that are killed whole and started again, as a supervisor would."""
 
-A tree is a session of its own: every process that a worker forks is in it, whatever groups they make.
-"""
-
-import os
-import signal
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
-from benchmarks.bench import PROJECT
+from benchmarks.processes import kill_tree
+from benchmarks.runtimes import PROJECT
 from queuehub.tether import tethered
 
 _alive: dict[int, "Tree"] = {}
@@ -63,13 +55,7 @@ class Tree:
         """Send SIGKILL to all of its processes at once, until none is left."""
         if self.process is None:
             return
-        while members := _members(self.process.pid):
-            for pid in members:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self.process.poll()
-            time.sleep(0.005)
-        self.process.wait()
+        kill_tree(self.process)
         _alive.pop(self.process.pid, None)
         self.process = None
 
@@ -79,13 +65,3 @@ def kill_all() -> None:
     _over.set()
     for tree in list(_alive.values()):
         tree.kill()
-
-
-def _members(session: int) -> list[int]:
-    """Return the living processes of a session, its leader first."""
-    found = []
-    for process in psutil.process_iter(["status"]):
-        with suppress(ProcessLookupError, PermissionError):
-            if process.info["status"] != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == session:
-                found.append(process.pid)
-    return sorted(found)
