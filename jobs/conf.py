@@ -67,7 +67,7 @@ class Settings:
     window_messages: int = 5000
     """Messages that a queue may have on the transport; the rest waits in the ledger."""
 
-    prefetch_limit: int = 100
+    prefetch_limit: int = 250
     """Most jobs that a worker claims at once; 1 switches batching off."""
 
     prefetch_milliseconds: int = 100

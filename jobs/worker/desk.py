@@ -18,7 +18,10 @@ from jobs.runs import Run
 from jobs.worker.board import Board
 
 OVERLAP_SECONDS = 0.02
-"""A batch is fetched while the last run of the former one is younger than this."""
+"""A batch is fetched while the last run to begin is younger than this."""
+
+MANY = 50
+"""Of a batch of so many, hence very short, jobs half may still wait when the next batch is fetched."""
 
 HOLD_SECONDS = 0.5
 """After giving jobs back, a worker whose threads are busy receives for its coroutines only after this time."""
@@ -54,6 +57,7 @@ class Desk:
         self._ended: list[Begun] = []
         self._settling: list[Begun] = []
         self._idle_threads = 0
+        self._low_water = 0  # how many synchronous runs wait when the next batch is fetched
         self._coroutines = 0
         self._moved_seconds = 0.0
         self._hold_until = 0.0
@@ -65,6 +69,7 @@ class Desk:
         """Take claimed runs in."""
         with self._lock:
             self._moved_seconds = time.monotonic()
+            self._low_water = len(runs) // 2 if len(runs) >= MANY else 0
             for run in runs:
                 (self._async if self.coroutine_count and executor.is_async(run) else self._sync).append(run)
             has_async = bool(self._async)
@@ -94,7 +99,7 @@ class Desk:
                 self._idle_threads -= 1
             if self._sync:
                 begun = self._begin(self._sync.popleft(), threading.get_ident())
-                if not self._sync:
+                if len(self._sync) == self._low_water:
                     self._room.notify()  # the next batch may be fetched
                 return begun
             return self._plain.popleft() if self._plain else None
@@ -212,7 +217,7 @@ class Desk:
         with self._lock:
             if self.board.free_count < batch_size:
                 return 0  # the ledger is away or slow: ended runs pile up
-            if self._sync or self._plain or self._async:
+            if len(self._sync) > self._low_water or self._plain or self._async:
                 return 0
             if self._idle_threads or self._is_sync_about_to_end():
                 return batch_size

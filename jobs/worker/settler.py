@@ -22,7 +22,9 @@ logger = logging.getLogger("jobs.worker")
 GATHER_SECONDS = 0.01
 """How long ended runs wait for company while others run."""
 
-BATCH = 200
+BATCH = 500
+"""Most runs that are settled at once."""
+
 IDLE_SECONDS, BUSY_SECONDS = 0.25, 0.05
 """How often the small duties are looked at while nothing ends."""
 

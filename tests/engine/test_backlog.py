@@ -129,7 +129,7 @@ def test_paused_queues_are_not_even_looked_at(backlog: Make, django_assert_num_q
 
 # -- what the leader sends -------------------------------------------------------------------------
 def test_of_a_backlog_only_a_part_is_sent_and_what_is_urgent(configure: Any) -> None:
-    configure(WINDOW_MESSAGES=230)
+    configure(WINDOW_MESSAGES=230, PREFETCH_LIMIT=100)
     count = dispatcher.TOPPED_UP_MESSAGES
     unpublished(count + 5)
     assert (dispatcher.top_up(), dispatcher.top_up()) == (count, 0)

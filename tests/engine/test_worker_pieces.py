@@ -12,7 +12,7 @@ from jobs.context import TaskContext
 from jobs.runs import Run
 from jobs.worker.averages import FIRST_BATCH, Averages
 from jobs.worker.board import Board
-from jobs.worker.desk import Begun, Desk
+from jobs.worker.desk import MANY, Begun, Desk
 from jobs.worker.options import WorkerOptions
 from jobs.worker.pool import Child, Pool
 from tests.factories import ADD
@@ -106,7 +106,7 @@ def test_a_worker_that_knows_nothing_takes_a_small_batch(configure: Any) -> None
     assert Averages().batch_size() == 3
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(0.0, 100), (0.00001, 100), (0.01, 10), (0.033, 3), (0.5, 1), (60, 1)])
+@pytest.mark.parametrize(("seconds", "size"), [(0.0, 250), (0.00001, 250), (0.001, 100), (0.01, 10), (0.033, 3), (0.5, 1), (60, 1)])
 def test_a_batch_is_what_finishes_in_the_time(seconds: float, size: int) -> None:
     averages = Averages()
     averages.learn("t", seconds, slot_count=1)
@@ -242,6 +242,17 @@ def test_no_more_is_received_than_the_slots_have_use_for(desk: Desk) -> None:
     desk._moved_seconds -= 1  # the last of them runs for a second already
     assert desk.room(False, 5) == 0
     assert desk.room(True, 5) == 2  # for the coroutines
+
+
+@pytest.mark.parametrize(("count", "left"), [(MANY, MANY // 2), (MANY - 1, 0)])
+def test_while_many_short_jobs_run_the_next_batch_is_fetched(count: int, left: int) -> None:
+    board = Board(3 * MANY)
+    desk = Desk(board, thread_count=1, coroutine_count=0)
+    desk.put([new_run() for _ in range(count)])
+    while not desk.room(False, 7):
+        desk.end(take(desk))
+    assert len(desk.take_unstarted()) == left
+    board.close()
 
 
 def test_ended_runs_that_pile_up_stop_the_receiver(desk: Desk) -> None:
