@@ -20,7 +20,7 @@ from jobs.models import Schedule
 VERBS: dict[str, dict[str, Verb]] = {
     "queue": {"pause": verbs.PAUSE, "resume": verbs.RESUME},
     "schedule": {"run": verbs.RUN_NOW, "pause": verbs.DISABLE, "resume": verbs.ENABLE},
-    "worker": {},
+    "worker": {"drain": verbs.DRAIN, "stop": verbs.STOP},
 }
 """By the kind of a row and the last part of the address."""
 
@@ -50,7 +50,7 @@ def verb_view(kind: str) -> Callable[..., HttpResponse]:
         except InvalidJob:
             raise Http404 from None
         if report.changed:
-            messages.success(request, f"{label} {verb.done}.")
+            messages.success(request, f"{label}: {verb.done}.")
         else:
             messages.warning(request, f"{label} was left as it is: {', '.join(report.skipped.values())}.")
         snapshot.forget()
@@ -66,7 +66,7 @@ def _label(kind: str, key: Any) -> str:
         if name is None:
             raise Http404
         return f"Schedule {name}"
-    return f"{kind.capitalize()} {key}"
+    return f"{'Pool' if kind == 'worker' else kind.capitalize()} {key}"
 
 
 def _page_after(request: HttpRequest, kind: str) -> str:

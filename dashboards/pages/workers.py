@@ -14,7 +14,7 @@ from dashboards.actions import usable
 from dashboards.pages.screen import now_of, search_of, show, taken
 from dashboards.snapshot import WORKER_LIMIT
 from jobs.models import Worker
-from jobs.models.worker import WorkerState
+from jobs.models.worker import Request, WorkerState
 
 ENDED_LIMIT = 20
 ENDED_WITHIN = timedelta(hours=1)
@@ -54,7 +54,12 @@ class Pool:
 
     @property
     def is_stopping(self) -> bool:
-        return all(row.worker.state == WorkerState.STOPPING for row in self.rows)
+        return all(row.worker.asked or row.worker.state == WorkerState.STOPPING for row in self.rows)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more can be asked of it."""
+        return all(row.worker.asked == Request.STOP for row in self.rows)
 
     @property
     def busy_count(self) -> int:

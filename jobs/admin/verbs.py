@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from jobs import schedule_verbs
-from jobs.lifecycle import operate
+from jobs.lifecycle import operate, stopping
+from jobs.models.worker import LIVING, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ def _each_queue(
         else:
             report.skipped[name] = refusal
     return report
+
+
+def _not_stoppable(worker: Any, request: Request) -> str:
+    if worker.state not in LIVING:
+        return "it has ended"
+    return "it was asked before" if worker.asked in {request, Request.STOP} else ""
 
 
 RETRY = Verb(
@@ -107,6 +114,25 @@ DISABLE = Verb(
     explanation="They do not fire until somebody enables them.",
     refusal=lambda schedule: "" if schedule.is_enabled else "it is disabled already",
     perform=partial(schedule_verbs.set_enabled, False),
+)
+DRAIN = Verb(
+    name="drain",
+    label="Drain",
+    done="draining",
+    permission="jobs.manage_worker",
+    explanation="Their pools take no new job, finish what runs, however long that takes, and end.",
+    refusal=lambda worker: _not_stoppable(worker, Request.DRAIN),
+    perform=partial(stopping.ask, Request.DRAIN),
+)
+STOP = Verb(
+    name="stop",
+    label="Stop",
+    done="stopping",
+    permission="jobs.manage_worker",
+    explanation="Their pools take no new job and end; what runs beyond the grace is interrupted and runs again.",
+    refusal=lambda worker: _not_stoppable(worker, Request.STOP),
+    perform=partial(stopping.ask, Request.STOP),
+    is_dangerous=True,
 )
 RUN_NOW = Verb(
     name="run_now",

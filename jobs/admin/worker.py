@@ -3,18 +3,23 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
+from jobs.admin.confirmation import VerbAdmin, actions_of
 from jobs.admin.display import moment
-from jobs.admin.reading import ReadOnlyAdmin
+from jobs.admin.verbs import DRAIN, STOP
 from jobs.models import Worker
 
 
 @admin.register(Worker)
-class WorkerAdmin(ReadOnlyAdmin):
-    """Worker processes, living and ended, youngest first."""
+class WorkerAdmin(VerbAdmin):
+    """Worker processes, living and ended, youngest first; the pool of each can be drained and stopped."""
+
+    verbs = (DRAIN, STOP)
+    actions = actions_of(verbs)
 
     list_display = ["id", "shown_state", "node", "pid", "shown_queues", "running", "memory", moment("heartbeat_at")]
     list_filter = ["state"]
@@ -23,6 +28,12 @@ class WorkerAdmin(ReadOnlyAdmin):
         "id", "shown_state", "pool", "node", "host", "pid", "shown_queues", "thread_count", "coroutine_count",
         "code_version", "memory", "shown_runs", moment("started_at"), moment("heartbeat_at"), moment("ended_at"),
     ]  # fmt: skip
+
+    def has_drain_permission(self, request: HttpRequest) -> bool:
+        return DRAIN.allows(request.user)
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        return STOP.allows(request.user)
 
     @admin.display(description="state")
     def shown_state(self, worker: Any) -> SafeString:

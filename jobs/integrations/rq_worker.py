@@ -54,7 +54,7 @@ class QueueHubWorker(Worker):
         )
         # Ctrl-C, and what rqworker-pool sends its workers
         signal.signal(signal.SIGINT, lambda *_: process.stop(get_settings().shutdown_grace_seconds))
-        guardian = Guardian(worker_id, board)
+        guardian = Guardian(worker_id, board, process.obey)
         guardian.start()
         if max_idle_time is not None:
             threading.Thread(target=_stop_when_idle, args=(process, max_idle_time), daemon=True).start()

@@ -26,13 +26,14 @@ def announce_stop(worker_id: str) -> None:
         events.emit(events.WorkersChanged((worker_id,), WorkerState.STOPPING))
 
 
-def heartbeat(beats: Sequence[tuple[str, str, int]]) -> set[str]:
+def heartbeat(beats: Sequence[tuple[str, str, int]]) -> dict[str, str]:
     """Record signs of life, one statement for all: (worker id, runs as JSON, memory in bytes).
 
-    Returns the workers that may go on; one that is missing was marked lost or stopped and must end at once.
+    Returns the workers that may go on, each with what an operator asks of it (see Request); one that is missing was
+    marked lost or stopped and must end at once.
     """
     if not beats:
-        return set()
+        return {}
     with ledger_statement() as statements:
         living = statements.heartbeat(beats)
     reach("heartbeat.written")

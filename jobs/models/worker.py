@@ -17,6 +17,14 @@ class WorkerState(StrEnum):
     LOST = "lost"  # vanished; its jobs were given to others, and it never heartbeats or claims again
 
 
+class Request(StrEnum):
+    """What an operator has asked of a worker's pool; its parent learns of it with the next heartbeat."""
+
+    NONE = ""
+    DRAIN = "drain"  # take no new job, finish what runs however long it takes, and end
+    STOP = "stop"  # the same, but what runs beyond the grace of a shutdown is interrupted
+
+
 LIVING = (WorkerState.ACTIVE.value, WorkerState.STOPPING.value)
 
 
@@ -48,6 +56,7 @@ class Worker(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     runs = models.JSONField(default=list, db_default=json_default("[]"))  # [{"job": id, "seconds": float}]
     memory_bytes = models.BigIntegerField(default=0, db_default=0)
+    asked = models.CharField(max_length=8, default=Request.NONE, db_default="", blank=True)  # see Request
 
     objects = WorkerQuerySet.as_manager()
 

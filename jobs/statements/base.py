@@ -169,8 +169,8 @@ class Statements(ABC):
         """Mark up to `limit` queued rows as published, best first; return (id, seq, priority, task) in that order."""
 
     @abstractmethod
-    def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> set[str]:
-        """Record (worker, runs as JSON, memory in bytes); return the workers that are not lost or stopped."""
+    def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> dict[str, str]:
+        """Record (worker, runs as JSON, memory in bytes); return who is not lost or stopped, and what was asked."""
 
     def waiting_queues(self) -> list[str]:
         """Return the names of all queues with queued, unpublished rows."""

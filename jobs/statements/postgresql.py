@@ -87,7 +87,7 @@ _HEARTBEAT = f"""
 UPDATE jobs_worker AS worker SET heartbeat_at = {NOW}, runs = v.runs::jsonb, memory_bytes = v.memory
 FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS v(id, runs, memory)
 WHERE worker.id = v.id AND worker.state IN ('active', 'stopping')
-RETURNING worker.id
+RETURNING worker.id, worker.asked
 """  # nosec B608
 
 # Types whose text form needs no quoting inside an array literal.
@@ -214,8 +214,9 @@ class PostgreSQLStatements(Statements):
         rows = self._rows(_TAKE_UNPUBLISHED, [queue, minimum_priority, limit])
         return sorted(((i, s, p, t) for i, s, p, t in rows), key=lambda row: (-row[2], row[0]))
 
-    def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> set[str]:
-        return {row[0] for row in self._rows(_HEARTBEAT, [list(column) for column in zip(*beats, strict=True)])}
+    def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> dict[str, str]:
+        rows = self._rows(_HEARTBEAT, [list(column) for column in zip(*beats, strict=True)])
+        return {row[0]: row[1] for row in rows}
 
     def moment(self, value: Any) -> datetime:
         moment: datetime = value

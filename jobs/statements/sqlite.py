@@ -77,7 +77,7 @@ UPDATE jobs_worker SET heartbeat_at = {NOW},
     runs = json_extract(v.value, '$[1]'), memory_bytes = json_extract(v.value, '$[2]')
 FROM json_each(%s) AS v
 WHERE jobs_worker.id = json_extract(v.value, '$[0]') AND jobs_worker.state IN ('active', 'stopping')
-RETURNING jobs_worker.id
+RETURNING jobs_worker.id, jobs_worker.asked
 """  # nosec B608
 
 # Kinds that travel as another type: what is stored of a column of `v`.
@@ -206,8 +206,8 @@ class SQLiteStatements(Statements):
         rows = self._rows(_TAKE_UNPUBLISHED, [queue, minimum_priority, limit])
         return sorted(((UUID(i), s, p, t) for i, s, p, t in rows), key=lambda row: (-row[2], row[0]))
 
-    def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> set[str]:
-        return {row[0] for row in self._rows(_HEARTBEAT, [json.dumps(beats)])}
+    def heartbeat(self, beats: Sequence[tuple[str, str, int]]) -> dict[str, str]:
+        return {row[0]: row[1] for row in self._rows(_HEARTBEAT, [json.dumps(beats)])}
 
     def moment(self, value: Any) -> datetime:
         # a column comes back through Django's converter, an expression as text

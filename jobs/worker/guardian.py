@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import Error as DatabaseError
@@ -60,9 +61,9 @@ class TimedBoard(Board):
 class Guardian(threading.Thread):
     """Beats for one worker of this process from `start()` to `stop()`."""
 
-    def __init__(self, worker_id: str, board: Board) -> None:
+    def __init__(self, worker_id: str, board: Board, obey: Callable[[str], None] = lambda request: None) -> None:
         super().__init__(name="guardian", daemon=True)
-        self.worker_id, self.board = worker_id, board
+        self.worker_id, self.board, self.obey = worker_id, board, obey
         self._stopping = threading.Event()
         self._beaten_seconds = time.monotonic()
         self._asked_seconds = 0.0
@@ -93,7 +94,10 @@ class Guardian(threading.Thread):
         if self.board.is_enrolled and now - self._beaten_seconds >= get_settings().heartbeat_seconds:
             self._beaten_seconds = now
             beat = (self.worker_id, runs_text(self.board), memory_bytes(os.getpid()))
-            if self.worker_id not in lifecycle.heartbeat([beat]) and not self._stopping.is_set():
+            request = lifecycle.heartbeat([beat]).get(self.worker_id)
+            if request:
+                self.obey(request)
+            elif request is None and not self._stopping.is_set():
                 logger.error("worker %s was given up by others while it was silent; ending", self.worker_id)
                 os._exit(1)
         if now - self._asked_seconds >= CANCEL_SECONDS and any(self.board.entries()):

@@ -24,12 +24,13 @@ from jobs import lifecycle, live
 from jobs.conf import get_settings
 from jobs.failpoints import reach
 from jobs.lifecycle import Remains
+from jobs.models.worker import Request
 from jobs.statements import be_impatient
 from jobs.states import Outcome
 from jobs.transports import get_transport
 from jobs.worker.board import Board
 from jobs.worker.options import WorkerOptions
-from jobs.worker.process import WorkerProcess, board_for, new_worker_id
+from jobs.worker.process import DRAIN_SIGNAL, WorkerProcess, board_for, new_worker_id
 from jobs.worker.vitals import memory_bytes, runs_text
 
 logger = logging.getLogger("jobs.pool")
@@ -79,6 +80,7 @@ class Pool:
         self.children: list[Child] = []
         self.unburied: list[tuple[str, dict[UUID, Remains]]] = []
         self.stopped_seconds: float | None = None
+        self.is_draining = False
         self._spawn_not_before = 0.0
         self._crash_count = 0
         self._needs_successor = True  # in burst mode: a worker ended, but not for want of work
@@ -117,6 +119,8 @@ class Pool:
                 self._signal(child, signal.SIGTERM)
 
     def _may_end(self) -> bool:
+        if self.is_draining and self.stopped_seconds is None:
+            return not self.unburied
         if self.stopped_seconds is None:
             return self.options.is_burst and not self.unburied and not self._needs_successor
         # with the ledger away the dead cannot be buried: any scheduler will, after their silence
@@ -125,7 +129,7 @@ class Pool:
     # -- birth ---------------------------------------------------------------------------------------------------
 
     def _spawn_missing(self) -> None:
-        if self.stopped_seconds is not None or time.monotonic() < self._spawn_not_before:
+        if self.stopped_seconds is not None or self.is_draining or time.monotonic() < self._spawn_not_before:
             return
         if self.options.is_burst and not self._needs_successor:
             return
@@ -266,11 +270,22 @@ class Pool:
         if not self._is_well:
             logger.info("heartbeats are written again")
             self._is_well = True
+        self._obey(set(living.values()))
         for child in enrolled:
             # a worker that has just signed off is missing as well, and is about to exit
-            if child.worker_id not in living and self.stopped_seconds is None and not self.options.is_burst:
+            is_ending = self.is_draining or self.stopped_seconds is not None or self.options.is_burst
+            if child.worker_id not in living and not is_ending:
                 logger.error("worker %s was given up by others while it was silent; replacing it", child.worker_id)
                 self._signal(child, signal.SIGKILL)
+
+    def _obey(self, requests: set[str]) -> None:
+        if Request.STOP in requests:
+            self.stop()
+        self.is_draining = self.is_draining or Request.DRAIN in requests
+        if self.is_draining and self.stopped_seconds is None:
+            for child in self.children:  # one that was just forked has no handler before it is enrolled
+                if child.board.is_enrolled:
+                    self._signal(child, DRAIN_SIGNAL)
 
     def _pass_cancels_on(self) -> None:
         if time.monotonic() - self._cancels_seconds < CANCEL_SECONDS:

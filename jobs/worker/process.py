@@ -5,6 +5,7 @@ coroutines. Under `jobs_worker` the process is a child of the pool parent, which
 """
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from jobs.errors import TransportUnavailable
 from jobs.failpoints import reach
 from jobs.host import host_identity, process_started_at
 from jobs.models import Worker
+from jobs.models.worker import Request
 from jobs.transports import get_transport
 from jobs.worker.averages import Averages
 from jobs.worker.board import Board
@@ -34,6 +36,8 @@ from jobs.worker.slots import CoroutineSlots, MainSlot, ThreadSlot
 logger = logging.getLogger("jobs.worker")
 
 RECORDS_PER_SLOT = 4
+DRAIN_SIGNAL = signal.SIGUSR2
+"""From the pool parent to a worker that is enrolled: receive nothing more and finish what runs."""
 
 
 def board_for(options: WorkerOptions, kind: type[Board] = Board) -> Board:
@@ -61,6 +65,7 @@ class WorkerProcess:
         Returns True in the last case: a successor should go on.
         """
         signal.signal(signal.SIGTERM, lambda number, frame: self.stop(get_settings().shutdown_grace_seconds))
+        signal.signal(DRAIN_SIGNAL, lambda number, frame: self.stop(math.inf))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # a pool parent held them back
         self._enrol()
         slot = MainSlot(self.desk, self.averages, self._is_out_of_work)
@@ -82,8 +87,14 @@ class WorkerProcess:
         Only sets marks, so a signal handler may call it.
         """
         self.receiver.stop()
-        if self.settler.grace_ends_seconds is None:
-            self.settler.grace_ends_seconds = time.monotonic() + grace_seconds
+        ends_seconds, known_seconds = time.monotonic() + grace_seconds, self.settler.grace_ends_seconds
+        # who drains can still be stopped; a grace that has begun is not prolonged
+        if known_seconds is None or known_seconds == math.inf:
+            self.settler.grace_ends_seconds = ends_seconds
+
+    def obey(self, request: str) -> None:
+        """Do what an operator asks of a worker that has no pool parent, see Request."""
+        self.stop(math.inf if request == Request.DRAIN else get_settings().shutdown_grace_seconds)
 
     def _is_out_of_work(self) -> bool:
         if self._is_used_up():

@@ -162,7 +162,7 @@ def test_buttons_stand_only_where_they_would_work(viewing: Client, operating: Cl
     Schedule.objects.create(name="nightly", task=ADD, cron="0 3 * * *")
     for path in ("/queues/", "/queues/mail/", "/schedules/", "/workers/"):
         assert 'name="reason"' not in text_of(viewing, path)
-    for path in ("/queues/", "/queues/mail/", "/schedules/"):
+    for path in ("/queues/", "/queues/mail/", "/schedules/", "/workers/"):
         assert 'name="reason"' in text_of(operating, path)
 
 
@@ -170,7 +170,7 @@ def test_a_queue_is_paused_and_resumed_with_a_reason(operating: Client, operator
     answer = operating.post("/queues/mail/pause/", {"reason": "provider down", "back": "/queues/mail/"})
     assert answer.headers["Location"] == "/queues/mail/"
     assert Queue.objects.get(name="mail").paused_reason == "provider down"
-    assert "Queue mail paused." in text_of(operating, "/queues/mail/")
+    assert "Queue mail: paused." in text_of(operating, "/queues/mail/")
     answer = operating.post("/queues/mail/resume/", {"back": "https://evil.example/"})
     assert answer.headers["Location"] == "/queues/"
     assert Queue.objects.get(name="mail").paused_at is None
@@ -183,11 +183,20 @@ def test_a_schedule_is_run_paused_and_resumed(operating: Client) -> None:
     nightly = Schedule.objects.create(name="nightly", task=ADD, args=[1, 2], cron="0 3 * * *")
     for verb, expected in {"run": "started", "pause": "disabled", "resume": "enabled"}.items():
         answer = operating.post(f"/schedules/{nightly.pk}/{verb}/", follow=True)
-        assert f"Schedule nightly {expected}." in answer.content.decode()
+        assert f"Schedule nightly: {expected}." in answer.content.decode()
     assert operating.post("/schedules/999999/run/").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/queues/mail/pause/", "/schedules/{}/run/"])
+def test_a_pool_is_drained_and_then_stopped(operating: Client, mail: str) -> None:
+    assert "drain-pool-1" in text_of(operating, "/workers/")
+    for verb, said in {"drain": "draining", "stop": "stopping"}.items():
+        answer = operating.post(f"/workers/pool-1/{verb}/", follow=True).content.decode()
+        assert f"Pool pool-1: {said}." in answer
+    assert "drain-pool-1" not in text_of(operating, "/workers/")
+    assert "left as it is" in operating.post("/workers/pool-1/stop/", follow=True).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/queues/mail/pause/", "/schedules/{}/run/", "/workers/pool-1/stop/"])
 def test_verbs_refuse_who_may_only_look_and_every_other_method(viewing: Client, client: Client, path: str) -> None:
     path = path.format(Schedule.objects.create(name="nightly", task=ADD, every_seconds=60).pk)
     assert viewing.get(path).status_code == 405

@@ -113,9 +113,9 @@ def test_a_lost_worker_never_beats_again() -> None:
     make_worker("other")
     lifecycle.lose_worker(WORKER)
     beats = [(WORKER, "[]", 1), ("other", "[]", 2), ("unknown", "[]", 3)]
-    assert lifecycle.heartbeat(beats) == {"other"}
+    assert lifecycle.heartbeat(beats) == {"other": ""}
     assert Worker.objects.get(id="other").memory_bytes == 2
-    assert lifecycle.heartbeat([]) == set()
+    assert lifecycle.heartbeat([]) == {}
 
 
 def test_a_worker_that_leaves_in_good_order_gives_its_claims_back() -> None:
