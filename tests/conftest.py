@@ -44,6 +44,13 @@ def pytest_report_header() -> str:
     return f"ledger: {run_directory.ledger()}"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import for `-m fast` only what has such tests: reading all the others takes longer than running these."""
+    if config.option.markexpr != "fast" or not collection_path.match("test_*.py"):
+        return None
+    return "mark.fast" not in collection_path.read_text(encoding="utf-8") or None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what does not depend on the database, in the second run of `make test`."""
     if config.getoption("--database-only"):

@@ -44,7 +44,7 @@ def test_a_coding_cookie_decides_as_in_python_itself():
     assert analyse("# coding: latin-1\nname = 'Müller'\n".encode("latin-1"))["lines"] == 2
 
 
-@pytest.mark.parametrize("label", library.find_packages()["broken"])
+@pytest.mark.parametrize("label", library.find_packages({"broken": library.ROOTS["broken"]})["broken"])
 def test_every_broken_file_fails_to_parse(label):
     with pytest.raises((SyntaxError, UnicodeDecodeError, ValueError)):
         analyse(library.locate(label).read_bytes(), name=label)

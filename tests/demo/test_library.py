@@ -4,9 +4,10 @@ import pytest
 
 from demo import library
 
-pytestmark = pytest.mark.fast
+fast = pytest.mark.fast
 
 
+@fast
 @pytest.mark.parametrize(
     ("label", "package"),
     [
@@ -29,6 +30,7 @@ def test_this_interpreter_yields_its_library_and_the_broken_files():
     assert len(labels) == len(set(labels)) >= 1500
 
 
+@fast
 def test_the_order_is_the_same_each_time(tmp_path):
     for name in ("b/two.py", "b/one.py", "a.py", "b/__pycache__/one.py", "site-packages/c.py", "b/notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +39,7 @@ def test_the_order_is_the_same_each_time(tmp_path):
     assert found == {"stdlib": ["stdlib/a.py"], "stdlib/b": ["stdlib/b/one.py", "stdlib/b/two.py"]}
 
 
+@fast
 @pytest.mark.parametrize("label", ["stdlib/../../etc/passwd", "/etc/passwd", "other/x.py", "broken/\0", ""])
 def test_a_label_cannot_leave_its_root(label):
     with pytest.raises(ValueError, match="path:"):

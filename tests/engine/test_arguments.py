@@ -97,7 +97,6 @@ def test_the_limit_counts_bytes_not_characters(configure: Any) -> None:
         check_payload(["x" * 50], {"y": "z" * 50})
 
 
-@pytest.mark.fast
 @given(values)
 def test_no_json_is_longer_than_its_bound(value: Any) -> None:
     made, most_bytes = bounded("args", value, 100_000)

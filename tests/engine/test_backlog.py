@@ -17,7 +17,7 @@ from jobs.worker.options import WorkerOptions
 from jobs.worker.receiver import Receiver
 from tests.factories import WORKER, make_job, make_worker
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 BATCH = 10
 """What a worker takes that knows nothing of its tasks."""

@@ -10,7 +10,7 @@ from tests.engine import tasks
 from tests.engine.runs import execute, executed, finished
 from tests.factories import WORKER, claim, fresh, make_job
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def is_written(name: str) -> bool:

@@ -110,7 +110,8 @@ def test_without_its_transport_a_worker_starves_no_job_whose_message_it_cannot_r
 ) -> None:
     stuck = publish()
     Job.objects.update(published_at=Now() - timedelta(seconds=3))
-    newer = [make_job(priority=-1) for _ in range(300)]  # more than a worker has room for
+    # more than a worker has room for
+    newer = Job.objects.bulk_create([Job(task=ADD, priority=-1) for _ in range(300)])
     transport.is_down = True
     receiver = make()
     receiver.step()

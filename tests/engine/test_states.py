@@ -71,7 +71,8 @@ def test_lifecycle_alone_writes_the_state_of_a_job() -> None:
     found = [
         f"{path.relative_to(PROJECT)}:{line}"
         for path in sources()
-        for line in _writes_of_state(ast.parse(path.read_text()))
+        if "state" in (text := path.read_text())
+        for line in _writes_of_state(ast.parse(text))
     ]
     assert found == []
 

@@ -16,7 +16,7 @@ from jobs.models import AuditEntry, Job, Operation, OperationResult
 from jobs.operations import NotStarted, advancing
 from tests.factories import fresh, make_job
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def dead(count: int = 1, **columns: Any) -> list[Job]:

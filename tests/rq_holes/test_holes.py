@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.fast
 HERE = Path(__file__).parent
 
 
+@cache
 def always_run_in(path: Path) -> set[str]:
     """Return the names of a file's tests that always run."""
     functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]

@@ -77,7 +77,6 @@ def test_every_message_is_a_delivery_or_a_counted_drop(
     assert [delivery.job_id for delivery in deliveries] == [job_id for job_id in wanted if job_id]
 
 
-@pytest.mark.fast
 @hypothesis_settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(FIELDS), bodies, max_size=5))
 def test_a_plain_job_is_a_call_of_the_list_or_refused(fields: dict[bytes, bytes]) -> None:

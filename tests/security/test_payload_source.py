@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import PROJECT
 
-pytestmark = [pytest.mark.security, pytest.mark.fast]
+pytestmark = pytest.mark.security
 
 PACKAGES = ("jobs", "dashboards", "queuehub", "demo")
 FORBIDDEN_MODULES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "yaml", "jsonpickle", "code", "runpy"}
