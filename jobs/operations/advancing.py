@@ -4,7 +4,7 @@ So a batch is done or not done, whoever crashes: no job is changed twice and non
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -39,8 +39,10 @@ def advance(limit: int = BATCH) -> int:
         return _advance(operation, limit) if operation is not None else 0
 
 
-def finish_now(operation: Operation, limit: int = BATCH) -> Operation:
-    """Do all batches of a started operation here and now; for small ones, whose result a person waits for."""
+def finish_now(
+    operation: Operation, limit: int = BATCH, told: Callable[[Operation], None] = lambda operation: None
+) -> Operation:
+    """Do all batches of a started operation here and now, for a person who waits; `told` hears of each batch."""
     is_over = False
     while not is_over:
         with ledger_transaction():
@@ -48,6 +50,7 @@ def finish_now(operation: Operation, limit: int = BATCH) -> Operation:
             if not locked.is_over:
                 _advance(locked, limit)
             is_over = locked.is_over
+        told(locked)
     locked.refresh_from_db()
     return locked
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.conf import get_settings
 from jobs.errors import InvalidJob, QueueHubError
+from jobs.filters import matching, pinned
 from jobs.lifecycle import operate
 from jobs.models import Operation
 from jobs.models.operation import OperationState
@@ -42,7 +43,7 @@ def preview(
 
     Exactly one of `filter`, `ids` (at most 10,000) and `fingerprint` says on which jobs. `options` are JSON.
 
-    Raises: NotPermitted; InvalidJob for a verb, option or selection that cannot be.
+    Raises: NotPermitted; InvalidJob for a verb, option or selection that cannot be; FilterError for a filter.
     """
     if verb not in BULK_VERBS:
         raise InvalidJob("verb", f"there is no verb {verb}.", f"Use one of {', '.join(BULK_VERBS)}.")
@@ -55,6 +56,9 @@ def preview(
         raise InvalidJob("filter, ids, fingerprint", "do not say which jobs.", "Pass exactly one of them.")
     if known is not None and len(known) > MOST_IDS:
         raise InvalidJob("ids", f"{len(known)} are too many.", f"Pass at most {MOST_IDS}, or a filter.")
+    if filter:
+        matching(filter, actor=actor)  # who may not see arguments shall not find out by counting
+        filter = pinned(filter)  # noqa: A001
     made = Operation(
         verb=verb, filter=filter, ids=known, fingerprint=fingerprint, options=dict(options or {}),
         reason=reason[:255], per_second=per_second, actor=operate.actor_name(actor)[:150],
