@@ -4,8 +4,9 @@ A histogram is `[sum of seconds, [count per bucket]]`, the last bucket being eve
 Counts are not cumulative, so adding two histograms is adding element by element.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from jobs.models.statistic import BUCKET_BOUNDS
@@ -15,14 +16,12 @@ Histogram = list[Any]  # [float, list[int]], as JSON keeps it
 _DIGITS = 6  # microseconds: what the columns with the times can tell
 
 
-def histogram(values: Iterable[float]) -> Histogram:
+def histogram(values: Sequence[float]) -> Histogram:
     """Return the histogram of these durations in seconds; a negative one counts as zero."""
-    buckets, total = [0] * (len(BUCKET_BOUNDS) + 1), 0.0
-    for value in values:
-        seconds = max(value, 0.0)
-        buckets[bisect_left(BUCKET_BOUNDS, seconds)] += 1
-        total += seconds
-    return [round(total, _DIGITS), buckets]
+    ordered = sorted(values)  # then the bounds are looked up in the values: there are fewer of them
+    below = [0, *(bisect_right(ordered, bound) for bound in BUCKET_BOUNDS), len(ordered)]
+    total = sum(ordered[bisect_right(ordered, 0.0) :])
+    return [round(total, _DIGITS), [upper - lower for lower, upper in pairwise(below)]]
 
 
 def quantile(histogram: Histogram | None, share: float) -> float | None:

@@ -75,9 +75,8 @@ def _bury(run: Run) -> dict[UUID, str]:
         ):
             return {}
         count("state_dead", [(run.queue, run.task)])
-        states = {run.job_id: JobState.DEAD.value}
-        _announce([run], states)
-    return states
+        _announce([run], [JobState.DEAD], [outcome_of(run, JobState.DEAD)])
+    return {run.job_id: JobState.DEAD.value}
 
 
 def _settle_batch(runs: Sequence[Run], pid: int) -> dict[UUID, str]:
@@ -93,33 +92,38 @@ def _settle_whole(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -> d
     """Settle in one statement, which needs every claim to hold; None if one does not, or a job is to be cancelled."""
     if connections[get_settings().database].in_atomic_block:
         return None  # a statement that undoes itself would end the caller's transaction
-    wanted = {run.job_id: ending.state for run, ending in zip(runs, endings, strict=True)}
-    columns = runs_as_columns(runs, endings, wanted, pid)
+    states = [ending.state for ending in endings]
+    outcomes = [outcome_of(run, state) for run, state in zip(runs, states, strict=True)]
+    columns = runs_as_columns(runs, endings, outcomes, pid)
     with ledger_statement() as statements:
-        if not statements.settle_whole(columns, statistics_as_columns(runs, wanted)):
+        if not statements.settle_whole(columns, statistics_as_columns(runs, states, outcomes)):
             return None
-    _announce(runs, wanted)
-    return wanted
+    _announce(runs, states, outcomes)
+    return {run.job_id: state for run, state in zip(runs, states, strict=True)}
 
 
 def _settle_in_steps(runs: Sequence[Run], endings: Sequence[Ending], pid: int) -> dict[UUID, str]:
     with ledger_transaction() as statements:
-        states = statements.move(runs_as_columns(runs, endings, {}, pid))
-        recorded = _already_mine([run for run in runs if run.job_id not in states])
-        if not states:
+        moved = statements.move(runs_as_columns(runs, endings, [outcome_of(run, "") for run in runs], pid))
+        recorded = _already_mine([run for run in runs if run.job_id not in moved])
+        if not moved:
             return recorded
         reach("settle.moved")
-        mine = [(run, ending) for run, ending in zip(runs, endings, strict=True) if run.job_id in states]
+        mine = [(run, ending) for run, ending in zip(runs, endings, strict=True) if run.job_id in moved]
         runs, endings = [run for run, _ in mine], [ending for _, ending in mine]
-        statements.record(runs_as_columns(runs, endings, states, pid))
+        states = [moved[run.job_id] for run in runs]
+        outcomes = [outcome_of(run, state) for run, state in zip(runs, states, strict=True)]
+        statements.record(runs_as_columns(runs, endings, outcomes, pid))
         reach("settle.recorded")
-        statements.count(statistics_as_columns(runs, states))
+        statements.count(statistics_as_columns(runs, states, outcomes))
         reach("settle.counted")
-        _announce(runs, states)
-    return recorded | states
+        _announce(runs, states, outcomes)
+    return recorded | moved
 
 
 def _judge(run: Run) -> Ending:
+    if run.outcome is Outcome.SUCCESS:
+        return judge(run, None)
     task: JobTask | None = registry.get(run.task) if run.task in registry else None
     if run.outcome is Outcome.LOST:
         return judge_loss(run, is_poison=_is_poison(run))
@@ -162,12 +166,10 @@ def _already_mine(runs: Sequence[Run]) -> dict[UUID, str]:
     return dict(Job.objects.filter(id__in=mine).values_list("id", "state"))
 
 
-def _announce(runs: Sequence[Run], states: dict[UUID, str]) -> None:
+def _announce(runs: Sequence[Run], states: Sequence[str], outcomes: Sequence[Outcome]) -> None:
     changes = tuple(
-        events.Change(
-            run.job_id, run.task, run.queue, states[run.job_id], str(outcome_of(run, states[run.job_id])), run.number
-        )
-        for run in runs
+        events.Change(run.job_id, run.task, run.queue, state, str(outcome), run.number)
+        for run, state, outcome in zip(runs, states, outcomes, strict=True)
     )
     events.emit_on_commit(events.JobsSettled(runs[0].worker, changes))
 

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 from jobs.conf import get_settings
 from jobs.fingerprints import fingerprint_of, frame_of
@@ -27,10 +26,9 @@ def outcome_of(run: Run, state: str) -> Outcome:
 
 
 def runs_as_columns(
-    runs: Sequence[Run], endings: Sequence[Ending], states: Mapping[UUID, str], pid: int
+    runs: Sequence[Run], endings: Sequence[Ending], outcomes: Sequence[Outcome], pid: int
 ) -> Columns:
-    """Return the columns for `Statements.move`, `record` and `settle_whole`; `states` as far as they are known."""
-    outcomes = [outcome_of(run, states.get(run.job_id, "")) for run in runs]
+    """Return the columns for `Statements.move`, `record` and `settle_whole`."""
     return {
         **_rare_columns(runs, outcomes),
         "id": ("uuid", [run.job_id for run in runs]),
@@ -80,18 +78,21 @@ def _fingerprint(run: Run) -> str:
     return run.fingerprint
 
 
-def statistics_as_columns(runs: Sequence[Run], states: Mapping[UUID, str]) -> Columns:
+def statistics_as_columns(runs: Sequence[Run], states: Sequence[str], outcomes: Sequence[Outcome]) -> Columns:
     """Return the columns for `Statements.count`: one row per queue and task."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.queue, run.task), []).append(run)
+    groups: dict[tuple[str, str], list[_Ended]] = {}
+    for ended in zip(runs, states, outcomes, strict=True):
+        groups.setdefault((ended[0].queue, ended[0].task), []).append(ended)
     return {
-        "minute": ("float8", [group[0].finished_unix // 60 * 60 for group in groups.values()]),
+        "minute": ("float8", [group[0][0].finished_unix // 60 * 60 for group in groups.values()]),
         "queue": ("text", [queue for queue, _ in groups]),
         "task": ("text", [task for _, task in groups]),
-        "counts": ("text", [_strict(_counts(group, states)) for group in groups.values()]),
-        "histograms": ("text", [_strict(_histograms(group, states)) for group in groups.values()]),
+        "counts": ("text", [_strict(_counts(group)) for group in groups.values()]),
+        "histograms": ("text", [_strict(_histograms(group)) for group in groups.values()]),
     }
+
+
+_Ended = tuple[Run, str, Outcome]  # with the job's new state
 
 
 def _strict(value: Mapping[str, object]) -> str:
@@ -99,9 +100,9 @@ def _strict(value: Mapping[str, object]) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _counts(runs: Sequence[Run], states: Mapping[UUID, str]) -> dict[str, int]:
+def _counts(group: Sequence[_Ended]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for (outcome, state), number in Counter((outcome_of(r, states[r.job_id]), states[r.job_id]) for r in runs).items():
+    for (outcome, state), number in Counter((outcome, state) for _, state, outcome in group).items():
         names = [str(outcome)]
         if state in FINAL:
             names.append(f"state_{state}")
@@ -114,12 +115,12 @@ def _counts(runs: Sequence[Run], states: Mapping[UUID, str]) -> dict[str, int]:
     return counts
 
 
-def _histograms(runs: Sequence[Run], states: Mapping[UUID, str]) -> dict[str, list[object]]:
-    final = [run for run in runs if states[run.job_id] in FINAL]
+def _histograms(group: Sequence[_Ended]) -> dict[str, list[object]]:
+    final = [run for run, state, _ in group if state in FINAL]
     found = {
-        "wait": histogram(run.wait_seconds for run in runs),
-        "run": histogram(run.run_seconds for run in runs),
+        "wait": histogram([run.wait_seconds for run, _, _ in group]),
+        "run": histogram([run.run_seconds for run, _, _ in group]),
     }
     if final:
-        found["completion"] = histogram(run.finished_unix - run.created_seconds for run in final)
+        found["completion"] = histogram([run.finished_unix - run.created_seconds for run in final])
     return found

@@ -22,6 +22,7 @@ class Ending:
     is_loss: bool = False
 
 
+PLAIN_SUCCESS = Ending(JobState.SUCCEEDED.value)
 UNKNOWN_LONGEST_SECONDS = 30.0
 LOSS_BACKOFF = Exponential(first_seconds=1, factor=4, max_seconds=60, jitter=False)
 REASON_LENGTH = 255
@@ -36,7 +37,7 @@ def judge(run: Run, task: JobTask | None, waited_seconds: float = 0.0) -> Ending
     """
     match run.outcome:
         case Outcome.SUCCESS:
-            return _ending(run, JobState.SUCCEEDED)
+            return _ending(run, JobState.SUCCEEDED) if run.result_text is not None else PLAIN_SUCCESS
         case Outcome.SNOOZED:
             return _ending(run, JobState.RETRYING, delay_seconds=run.delay_seconds or 0.0, reason=run.message)
         case Outcome.DISCARDED:
