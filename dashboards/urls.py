@@ -6,6 +6,7 @@ from dashboards import views
 from dashboards.actions import verb_view
 from dashboards.pages.overview import overview
 from dashboards.pages.queues import queue, queues
+from dashboards.pages.schedule_edit import schedule_edit
 from dashboards.pages.schedules import schedules
 from dashboards.pages.tasks import task, tasks
 from dashboards.pages.workers import workers
@@ -19,6 +20,7 @@ urlpatterns = [
     path("workers/", workers, name="workers"),
     path("workers/<str:key>/<slug:verb_name>/", verb_view("worker"), name="worker_verb"),
     path("schedules/", schedules, name="schedules"),
+    path("schedules/<int:key>/edit/", schedule_edit, name="schedule_edit"),
     path("schedules/<int:key>/<slug:verb_name>/", verb_view("schedule"), name="schedule_verb"),
     path("tasks/", tasks, name="tasks"),
     path("tasks/<str:name>/", task, name="task"),

@@ -1,6 +1,9 @@
 """What people do to schedules; permission and audit are seen to here, as in `lifecycle/operate.py`."""
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from jobs import schedules
 from jobs.conf import get_settings
@@ -10,6 +13,7 @@ from jobs.models import Schedule
 from jobs.statements import ledger_transaction
 
 PERMISSION = "jobs.run_schedule"
+EDITABLE = ("cron", "every_seconds", "timezone", "misfire", "queue", "priority", "args", "kwargs")
 
 
 def set_enabled(
@@ -55,6 +59,50 @@ def run_now(ids: Iterable[int], *, actor: operate.Actor, reason: str = "") -> op
             operate.audit(actor, "run", f"schedule {schedule.name}", reason, after={"job": str(job.pk)})
             report.changed.append(schedule.pk)
     return report
+
+
+def edit(
+    schedule_id: int, values: Mapping[str, Any], *, actor: operate.Actor, reason: str = "", version: str | None = None
+) -> operate.Report:
+    """Change when and how a schedule fires; the edit wins over the setting.
+
+    `values` are columns in EDITABLE. With the `version_of` the row that was looked at, a schedule that somebody has
+    changed since is left alone.
+
+    Raises: NotPermitted; InvalidJob for what cannot be; nothing is written then.
+    """
+    operate.permit(actor, PERMISSION, "edit")
+    for name in sorted(values.keys() - set(EDITABLE)):
+        raise InvalidJob(name, "cannot be edited.", f"These can: {', '.join(EDITABLE)}.")
+    report = operate.Report()
+    with ledger_transaction():
+        for schedule in _locked([schedule_id]):
+            changed = {name: value for name, value in values.items() if getattr(schedule, name) != value}
+            if version is not None and version != version_of(schedule):
+                report.skipped[schedule.pk] = "somebody has changed it meanwhile"
+            elif not changed:
+                report.skipped[schedule.pk] = "nothing differs"
+            else:
+                _change(schedule, changed, actor, reason)
+                report.changed.append(schedule.pk)
+    return report
+
+
+def _change(schedule: Schedule, changed: Mapping[str, Any], actor: operate.Actor, reason: str) -> None:
+    before = {name: getattr(schedule, name) for name in changed}
+    for name, value in changed.items():
+        setattr(schedule, name, value)
+    schedules.check_schedule(schedule)
+    Schedule.objects.using(get_settings().database).filter(pk=schedule.pk).update(
+        **changed, is_edited=True, next_at=None
+    )
+    operate.audit(actor, "edit", f"schedule {schedule.name}", reason, before=before, after=dict(changed))
+
+
+def version_of(schedule: Schedule) -> str:
+    """Return a short text that is another one as soon as somebody has edited the schedule."""
+    columns = [getattr(schedule, name) for name in EDITABLE]
+    return hashlib.sha256(json.dumps(columns, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _locked(ids: Iterable[int]) -> list[Schedule]:

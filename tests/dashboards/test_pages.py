@@ -187,6 +187,35 @@ def test_a_schedule_is_run_paused_and_resumed(operating: Client) -> None:
     assert operating.post("/schedules/999999/run/").status_code == 404
 
 
+def test_a_schedule_is_edited_and_every_mistake_is_named(operating: Client) -> None:
+    nightly = Schedule.objects.create(name="nightly", task=ADD, args=[1, 2], cron="0 3 * * *", timezone="UTC")
+    page = f"/schedules/{nightly.pk}/edit/"
+    shown = operating.get(page).context["form"]
+    data = {name: shown[name].value() or "" for name in shown.fields} | {"every_seconds": "", "priority": ""}
+    assert "cannot be read" in operating.post(page, data | {"cron": "61 * * * *"}).content.decode()
+    assert "nothing differs" in operating.post(page, data).content.decode()
+    assert "JSON" in operating.post(page, data | {"args": "[1"}).content.decode()
+    answer = operating.post(page, data | {"cron": "*/5 * * * *", "args": "[3, 4]", "reason": "more often"}, follow=True)
+    assert "Schedule nightly: edited." in answer.content.decode()
+    nightly.refresh_from_db()
+    assert (nightly.cron, nightly.args, nightly.is_edited, nightly.next_at) == ("*/5 * * * *", [3, 4], True, None)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.reason, entry.before["cron"], entry.after["cron"]) == (
+        "edit", "more often", "0 3 * * *", "*/5 * * * *",
+    )  # fmt: skip
+    assert "somebody has changed it" in operating.post(page, data).content.decode()
+
+
+def test_arguments_of_a_schedule_are_not_shown_to_who_may_not_see_them(operator: User) -> None:
+    nightly = Schedule.objects.create(name="nightly", task=ADD, args=["secret-word"], cron="0 3 * * *")
+    operator.user_permissions.remove(operator.user_permissions.get(codename="view_payload"))
+    client = Client()
+    client.force_login(operator)
+    page = text_of(client, f"/schedules/{nightly.pk}/edit/")
+    assert "secret-word" not in page
+    assert 'name="args"' not in page
+
+
 def test_a_pool_is_drained_and_then_stopped(operating: Client, mail: str) -> None:
     assert "drain-pool-1" in text_of(operating, "/workers/")
     for verb, said in {"drain": "draining", "stop": "stopping"}.items():

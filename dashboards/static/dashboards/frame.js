@@ -139,3 +139,5 @@ function refresh() {
 }
 
 listenToKeys({ refresh });
+// on a telephone the bar is longer than the screen
+document.querySelector(".bar nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
