@@ -159,8 +159,8 @@ def _note(job: Job, attempt: Attempt | None) -> Failure:
     failed_at = attempt.finished_at if attempt else job.finished_at
     assert failed_at is not None  # nosec B101 # a CHECK constraint says so of dead jobs
     return Failure(
-        failed_at=failed_at, exception_class=exception_class, message=message, frame=frame, task=job.task, job_id=job.id,
-        fingerprint=fingerprint_of(exception_class, message, frame),
+        failed_at=failed_at, exception_class=exception_class, message=message, frame=frame, task=job.task,
+        job_id=job.id, fingerprint=fingerprint_of(exception_class, message, frame),
     )  # fmt: skip
 
 
