@@ -68,8 +68,9 @@ def _advance(operation: Operation, limit: int) -> int:
     if ids:
         _work(operation, ids)
         operation.cursor = cursor
-        pause_seconds = len(ids) / operation.per_second if operation.per_second else 0.0
-        operation.next_at = Now() + timedelta(seconds=pause_seconds)
+        pause = timedelta(seconds=len(ids) / operation.per_second) if operation.per_second else None
+        # without a pause no sum: SQLite writes one in another form, which sorts behind the present
+        operation.next_at = Now() + pause if pause else Now()
     if len(ids) < size:
         _end(operation, OperationState.FINISHED)
     else:
