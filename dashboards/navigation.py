@@ -28,10 +28,11 @@ class Page:
 
 PAGES = (
     Page("overview", "Overview", "dashboards:overview", "o", "jobs.view_job"),
-    Page("jobs", "Jobs", "admin:jobs_job_changelist", "j", "jobs.view_job", "nav-jobs"),
+    Page("jobs", "Jobs", "dashboards:jobs", "j", "jobs.view_job", "nav-jobs"),
     Page("queues", "Queues", "dashboards:queues", "q", "jobs.view_queue"),
-    Page("failures", "Failures", "admin:jobs_deadletter_changelist", "f", "jobs.view_job", "nav-failures", True),
+    Page("failures", "Failures", "dashboards:failures", "f", "jobs.view_failuregroup", "nav-failures", True),
     Page("workers", "Workers", "dashboards:workers", "w", "jobs.view_worker"),
     Page("schedules", "Schedules", "dashboards:schedules", "s", "jobs.view_schedule"),
     Page("tasks", "Tasks", "dashboards:tasks", "t", "jobs.view_job"),
+    Page("operations", "Operations", "dashboards:operations", "p", "jobs.view_operation"),
 )

@@ -2,8 +2,14 @@
 
 from django.urls import path
 
-from dashboards import views
+from dashboards import bulk, views
 from dashboards.actions import verb_view
+from dashboards.job_verbs import job_verb
+from dashboards.pages import jobs
+from dashboards.pages.edit import edit
+from dashboards.pages.failures import failures
+from dashboards.pages.job import job
+from dashboards.pages.operations import operation, operations
 from dashboards.pages.overview import overview
 from dashboards.pages.queues import queue, queues
 from dashboards.pages.schedule_edit import schedule_edit
@@ -14,9 +20,16 @@ from dashboards.pages.workers import workers
 app_name = "dashboards"
 urlpatterns = [
     path("", overview, name="overview"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/count/", jobs.count, name="jobs_count"),
+    path("jobs/suggest/", jobs.suggestions, name="jobs_suggest"),
+    path("jobs/<uuid:job_id>/", job, name="job"),
+    path("jobs/<uuid:job_id>/edit/", edit, name="job_edit"),
+    path("jobs/<uuid:job_id>/<slug:verb_name>/", job_verb, name="job_verb"),
     path("queues/", queues, name="queues"),
     path("queues/<str:name>/", queue, name="queue"),
     path("queues/<str:key>/<slug:verb_name>/", verb_view("queue"), name="queue_verb"),
+    path("failures/", failures, name="failures"),
     path("workers/", workers, name="workers"),
     path("workers/<str:key>/<slug:verb_name>/", verb_view("worker"), name="worker_verb"),
     path("schedules/", schedules, name="schedules"),
@@ -24,6 +37,10 @@ urlpatterns = [
     path("schedules/<int:key>/<slug:verb_name>/", verb_view("schedule"), name="schedule_verb"),
     path("tasks/", tasks, name="tasks"),
     path("tasks/<str:name>/", task, name="task"),
+    path("operations/", operations, name="operations"),
+    path("operations/preview/", bulk.preview, name="operation_preview"),
+    path("operations/<int:key>/", operation, name="operation"),
+    path("operations/<int:key>/<slug:verb_name>/", bulk.act, name="operation_act"),
     path("snapshot.json", views.snapshot_json, name="snapshot"),
     path("series.json", views.series_json, name="series"),
     path("healthz", views.healthz, name="healthz"),

@@ -51,13 +51,13 @@ def frame_of(traceback: str) -> str:
     """
     last = traceback[max(traceback.rfind(_START), 0) :]
     for path, function in reversed(_FRAME.findall(last)):
-        if shown := _shown(path):
+        if shown := application_path(path):
             return f"{shown}: {function}"[:255]
     return ""
 
 
 @lru_cache(maxsize=4096)
-def _shown(name: str) -> str:
+def application_path(name: str) -> str:
     """Return a file of the application relative to where it is imported from; empty for any other file."""
     path = Path(name)
     if name.startswith("<") or not _PACKAGES.isdisjoint(path.parts):

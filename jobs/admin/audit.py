@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 
 from jobs.admin import display
 from jobs.admin.display import moment
-from jobs.admin.payload import MASK
+from jobs.admin.payload import masked_change
 from jobs.admin.reading import ReadOnlyAdmin
 from jobs.models import AuditEntry
 
@@ -32,7 +32,4 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 def _side(content: Any, user: Any) -> SafeString:
-    # positional arguments have no names by which a secret could be told
-    if isinstance(content, dict) and content.get("args") and not user.has_perm(display.PAYLOAD_PERMISSION):
-        content = {**content, "args": MASK}
-    return display.value(content, user)
+    return display.value(content if user.has_perm(display.PAYLOAD_PERMISSION) else masked_change(content), user)

@@ -52,6 +52,13 @@ def masked_arguments(task: str, args: Any, kwargs: Any) -> list[tuple[str, Any]]
     ]
 
 
+def masked_change(content: Any) -> Any:
+    """Mask one side of an audit row; positional arguments have no names by which a secret could be told."""
+    if isinstance(content, Mapping) and content.get("args"):
+        content = {**content, "args": MASK}
+    return masked(content)
+
+
 def _parameter_names(task: str) -> list[str]:
     if task not in registry:
         return []

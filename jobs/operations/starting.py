@@ -81,8 +81,10 @@ def _counted(operation: Operation) -> Operation:
     return operation
 
 
-def start(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Operation:
-    """Let a previewed operation run in the background; `reason` replaces that of the preview.
+def start(
+    operation: Operation, *, actor: operate.Actor, reason: str = "", per_second: int | None = None
+) -> Operation:
+    """Let a previewed operation run in the background; `reason` and `per_second` replace those of the preview.
 
     It goes on for this actor even if the permission is taken away meanwhile; stop it then.
 
@@ -94,11 +96,12 @@ def start(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Op
         if locked.state != OperationState.PREVIEW:
             raise NotStarted(f"operation {locked.pk} is {locked.state} already")
         locked.reason = reason[:255] or locked.reason
+        locked.per_second = per_second or locked.per_second
         locked.actor = operate.actor_name(actor)[:150]
         locked.last = selection.last_of(locked)
         locked.state = OperationState.RUNNING
         locked.started_at = locked.next_at = Now()
-        locked.save(update_fields=["reason", "actor", "last", "state", "started_at", "next_at"])
+        locked.save(update_fields=["reason", "per_second", "actor", "last", "state", "started_at", "next_at"])
         operate.audit(actor, "start", f"operation {locked.pk}", locked.reason, after=_described(locked))
         announce(locked)
     locked.refresh_from_db()
