@@ -37,17 +37,17 @@ STEPS = {
         sqlite=1, postgresql=1, commands=2010, redis_trips=2,
     ),
     "a drain of 1,000": Bound(
-        "ten batches: one claim and one settlement each (five statements on SQLite), one pop and one deletion, two"
+        "four batches: one claim and one settlement each (five statements on SQLite), one pop and one deletion, two"
         " live events; the names and pauses of queues, an audit and RQ's books once",
-        sqlite=70, postgresql=30, commands=60, redis_trips=50,
+        sqlite=36, postgresql=18, commands=36, redis_trips=28,
     ),
     "a drain of 1,000 that fail": Bound(
         "what a drain costs, and one statement a batch that groups its failures",
-        sqlite=80, postgresql=40, commands=60, redis_trips=50,
+        sqlite=40, postgresql=20, commands=36, redis_trips=28,
     ),
     "a drain of 1,000 rows without messages": Bound(
         "what a drain costs, and nothing is deleted on Redis",
-        sqlite=70, postgresql=30, commands=50, redis_trips=40,
+        sqlite=36, postgresql=18, commands=32, redis_trips=24,
     ),
     "a top-up of 1,000": Bound(
         "names and pauses of the queues; the rows are taken in two parts, and each part is one pipeline",
