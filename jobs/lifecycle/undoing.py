@@ -53,7 +53,8 @@ class _Undo:
         entries = AuditEntry.objects.using(get_settings().database).filter(
             target__in=[f"job {job.id}" for job in jobs], action__in=_STATE_ACTIONS, result="done"
         )
-        self.last = {entry.target: entry for entry in entries.order_by("id")}
+        told = entries.only("target", "action", "before", "operation_id").order_by("id")
+        self.last = {entry.target: entry for entry in told}
 
     def refuse(self, job: Job) -> str:
         if why := why_not_restored(job):

@@ -18,9 +18,13 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jobs import operations
 from jobs.lifecycle import operate
-from jobs.models import Job
+from jobs.models import Job, Operation
 from tests.security.least import tasks
+from tests.support import eventually
+
+DAY = timedelta(days=1)
 
 
 def enqueue_in_every_way(directory: Path) -> None:
@@ -50,6 +54,26 @@ def enqueue_in_every_way(directory: Path) -> None:
         pass
 
 
+def operate_in_bulk() -> None:
+    """Cancel waiting jobs, undo that and move them, which the scheduler does; then cancel them here."""
+    Job.objects.enqueue_many(tasks.nothing.using(queue_name="bulk", run_after=timezone.now() + DAY), [()] * 20)
+
+    def done(operation: Operation) -> Operation:
+        eventually(lambda: Operation.objects.get(pk=operation.pk).is_over, 40)
+        operation.refresh_from_db()
+        assert (operation.changed_count, operation.skipped_count) == (20, 0), operation.error
+        return operation
+
+    def started(verb: str, on: str, **options: str) -> Operation:
+        preview = operations.preview(verb, actor="application", filter=f"queue:{on}", options=options)
+        return operations.start(preview, actor="application")
+
+    cancelled = done(started("cancel", "bulk"))
+    done(operations.undo(cancelled, actor="application"))
+    done(started("move", "bulk", queue="bulk2"))
+    done(operations.finish_now(started("empty", "bulk2")))
+
+
 def main(directory: Path) -> None:
     """Enqueue; then go on by one step with each SIGUSR1: a job that holds its worker, and a batch."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
@@ -59,6 +83,7 @@ def main(directory: Path) -> None:
     enqueue_in_every_way(directory)
     waiting = tasks.nothing.using(run_after=timezone.now() + timedelta(hours=1)).enqueue()
     assert operate.cancel([waiting.id], actor="application").changed
+    operate_in_bulk()
     sys.stdout.write("enqueued in every way\n")
     signal.sigwait({signal.SIGUSR1})
     tasks.hold_once.enqueue(str(directory / "held"))

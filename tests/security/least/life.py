@@ -156,6 +156,13 @@ def let_time_pass(ledger: Ledger) -> None:
     ledger.rows("UPDATE jobs_job SET finished_at = finished_at - interval '40 days' WHERE finished_at IS NOT NULL")
     ledger.rows("UPDATE jobs_statistic SET minute_at = minute_at - interval '1 hour' WHERE period = 'minute'")
     ledger.rows("UPDATE jobs_worker SET ended_at = ended_at - interval '2 days'")
+    ledger.rows("UPDATE jobs_operation SET finished_at = finished_at - interval '100 days'")
+    ledger.rows("UPDATE jobs_job SET fingerprint = NULL WHERE state = 'dead'")
+    ledger.rows(
+        "INSERT INTO jobs_failuregroup (fingerprint, exception_class, message, sample, frame, first_seen_at,"
+        " last_seen_at, last_job_id) SELECT 'f', 'E', '', '', 'old', at, at, gen_random_uuid()"
+        " FROM (SELECT now() - interval '40 days') AS past(at)"
+    )
     ledger.rows("UPDATE jobs_schedulerun SET fired_at = fired_at - interval '40 days'")
 
 
