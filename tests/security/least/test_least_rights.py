@@ -106,10 +106,7 @@ FORBIDDEN = {
 }
 # what each part writes by the ORM
 INSERTED = {
-    "web": (
-        *(models.Queue, models.Statistic, models.AuditEntry, models.Operation, models.OperationResult),
-        RateWindow,
-    ),
+    "web": (models.Queue, models.Statistic, models.AuditEntry, models.Operation, models.OperationResult, RateWindow),
     "worker": (models.Queue, models.Statistic, models.Worker),
     "scheduler": (
         *(models.Queue, models.Statistic, models.AuditEntry, models.OperationResult, models.FailureGroup),
