@@ -9,7 +9,7 @@ from typing import Any
 from django import template
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from dashboards import access, snapshot, words
@@ -63,7 +63,7 @@ def entries(context: Any) -> list[Page]:
 def age(at: datetime | None, now: datetime) -> SafeString:
     """Say for how long something has been, the moment of its beginning on hovering."""
     if at is None:
-        return SafeString(words.NOTHING)
+        return escape(words.NOTHING)
     return _timed(at, words.duration(max(0.0, (now - at).total_seconds())))
 
 
@@ -71,7 +71,7 @@ def age(at: datetime | None, now: datetime) -> SafeString:
 def moment(at: datetime | None, now: datetime) -> SafeString:
     """Say how far away a moment is, the exact time on hovering."""
     if at is None:
-        return SafeString(words.NOTHING)
+        return escape(words.NOTHING)
     return _timed(at, words.ago(at, now) if at <= now else words.ahead(at, now))
 
 
