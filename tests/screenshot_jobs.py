@@ -1,0 +1,74 @@
+"""What the pictures of jobs and operations show beside the sample: a job with a story, and operations in each state."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from jobs import operations
+from jobs.lifecycle import operate
+from jobs.models import Attempt, Job, Operation
+from jobs.models.operation import OperationState
+from tests.factories import make_job, make_worker
+
+TASK = "tests.tasks.add"
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/shop/billing/tasks.py", line 48, in charge
+    receipt = provider.charge(order.total, idempotency_key=str(order.pk))
+  File "/srv/shop/billing/provider.py", line 21, in charge
+    answer = self.session.post(self.url, json=payload, timeout=30)
+  File "/srv/venv/lib/python3.12/site-packages/requests/sessions.py", line 637, in post
+    return self.request("POST", url, data=data, json=json, **kwargs)
+  File "/srv/venv/lib/python3.12/site-packages/requests/sessions.py", line 589, in request
+    resp = self.send(prep, **send_kwargs)
+  File "/srv/venv/lib/python3.12/site-packages/requests/adapters.py", line 713, in send
+    raise ReadTimeout(e, request=request)
+requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='pay.example', port=443): Read timed out. (read timeout=30)
+"""
+LOG = """     0.004  order 20417: 3 items, 118.40 EUR
+     0.011  asking pay.example for a charge
+    30.018  no answer, giving up"""
+
+
+def story() -> Job:
+    """Return a dead letter that was tried three times, was retried by somebody in between, and lost its worker once."""
+    make_worker("web-1-01")
+    job = make_job("dead", task=TASK, args=[20417], kwargs={"b": 3}, queue="sample-webhooks")
+    first = Attempt.objects.get(job=job)
+    now = timezone.now()
+    Attempt.objects.filter(pk=first.pk).delete()
+    for number, (minutes, outcome) in enumerate([(64, "error"), (61, "lost"), (52, "error"), (3, "error")], start=1):
+        is_error = outcome == "error"
+        begun_at = now - timedelta(minutes=minutes)
+        Attempt.objects.create(
+            job=job, number=number, outcome=outcome, claim=number, worker="web-1-01", host="web-1", pid=4711,
+            queue=job.queue, started_at=begun_at, finished_at=begun_at + timedelta(seconds=30.02 if is_error else 9),
+            exception_class="requests.exceptions.ReadTimeout" if is_error else "",
+            message="HTTPSConnectionPool(host='pay.example', port=443): Read timed out." if is_error else "",
+            traceback=TRACEBACK if is_error else "", log=LOG if is_error else None, fingerprint=first.fingerprint,
+        )  # fmt: skip
+    operate.revive([job.pk], actor="ben", reason="the provider says it is back")
+    Job.objects.filter(pk=job.pk).update(
+        state="dead", attempt=4, failure_count=3, finished_at=now - timedelta(minutes=2.5), published_at=None,
+        created_at=now - timedelta(minutes=65), reason="all attempts are used up",
+    )  # fmt: skip
+    return job
+
+
+def bulk() -> None:
+    """Make a preview, a running operation, and one that is over and left some jobs alone."""
+    dead = [make_job("dead", task=TASK, args=[number]) for number in range(640)]
+    others = [make_job("succeeded", task=TASK, args=[number]) for number in range(12)]
+    ids = [job.pk for job in dead]
+    over = operations.preview("retry", actor="ann", ids=[*ids[:88], *(job.pk for job in others)])
+    operations.finish_now(operations.start(over, actor="ann", reason="the provider is back"))
+    running = operations.start(operations.preview("retry", actor="ben", ids=ids[88:]), actor="ben", per_second=20)
+    Operation.objects.filter(pk=running.pk).update(next_at=timezone.now() - timedelta(seconds=1))
+    operations.advance(limit=20)
+    Operation.objects.filter(pk=running.pk).update(changed_count=214, next_at=timezone.now() + timedelta(hours=1))
+    operations.preview("discard", actor="ann", filter="state:dead,succeeded task:tests.tasks.add created:>-1h")
+
+
+def addresses() -> dict[str, str]:
+    """Return the addresses of the operations by the pictures' names."""
+    rows = Operation.objects.filter(state__in=sorted(OperationState)).order_by("id")
+    return {f"operation-{operation.state}": f"/operations/{operation.pk}/" for operation in rows}
