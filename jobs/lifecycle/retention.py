@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
@@ -17,22 +18,31 @@ def delete_old(limit: int = 500) -> int:
     Attempts go first and both by id: Django's cascade would load every row, and the database has no foreign
     key.
     """
+    return sum(delete_older(state, seconds, limit) for state, seconds in retentions().items())
+
+
+def retentions() -> dict[JobState, float]:
+    """Return for how many seconds jobs of each final state are kept; one that is kept for ever is not there."""
     settings = get_settings()
-    retentions = {
+    kept = {
         JobState.SUCCEEDED: settings.retention_succeeded_seconds,
         JobState.CANCELLED: settings.retention_cancelled_seconds,
         JobState.DEAD: settings.retention_dead_seconds,
     }
-    return sum(_delete_state(state, seconds, limit) for state, seconds in retentions.items() if seconds)
+    return {state: seconds for state, seconds in kept.items() if seconds}
 
 
-def _delete_state(state: JobState, older_than_seconds: int, limit: int) -> int:
+def older(state: JobState, older_than_seconds: float) -> "QuerySet[Job]":
+    """Return the jobs that reached this final state longer ago."""
+    rows = Job.objects.using(get_settings().database)
+    return rows.filter(state=state, finished_at__lt=Now() - timedelta(seconds=older_than_seconds))
+
+
+def delete_older(state: JobState, older_than_seconds: float, limit: int = 500) -> int:
+    """Delete up to `limit` jobs that reached this final state longer ago, and return how many."""
     database = get_settings().database
     with ledger_transaction(LOCK_SECONDS):
-        old = Job.objects.using(database).filter(
-            state=state, finished_at__lt=Now() - timedelta(seconds=older_than_seconds)
-        )
-        locked = old.order_by("finished_at").select_for_update(skip_locked=True)
+        locked = older(state, older_than_seconds).order_by("finished_at").select_for_update(skip_locked=True)
         ids = list(locked.values_list("id", flat=True)[:limit])
         if not ids:
             return 0
