@@ -26,7 +26,7 @@ REQUIREMENTS = requirements.txt requirements-dev.txt requirements-django60.txt
 MANAGE = $(VENV_PYTHON) manage.py
 
 .DEFAULT_GOAL = help
-.PHONY: security help setup setup-runtime demo demo-once test lint bench scale survival faults soak acceptance
+.PHONY: security help setup setup-runtime demo demo-once test lint bench screenshots scale survival faults soak acceptance
 # pip and the tests share one virtual environment.
 .NOTPARALLEL:
 
@@ -59,8 +59,11 @@ lint: setup ## check style, types, imports and migrations
 	.venv/bin/lint-imports
 	$(MANAGE) makemigrations --check --dry-run
 
-bench: setup-runtime ## measure throughput and latency beside other queues (BENCH="--peers queuehub rq")
+bench: setup-runtime ## measure speed and cost beside other queues; goes on where it was cut off (BENCH="--fresh --peers queuehub rq")
 	@exec $(VENV_PYTHON) -m benchmarks.run $(BENCH)
+
+screenshots: setup ## make the pictures of the pages, on servers and data of their own
+	@exec $(VENV_PYTHON) -m tests.screenshots
 
 scale: setup-runtime ## measure every page with 1,000,000 jobs in the ledger (SCALE="--jobs 100000")
 	@exec $(VENV_PYTHON) -m benchmarks.scale.run $(SCALE)

@@ -16,11 +16,11 @@ from redis import Redis
 
 from benchmarks.peers import Peer
 from benchmarks.processes import kill_tree
-from benchmarks.runtimes import NODE_MODULES, PROJECT, client_command, peers_python
+from benchmarks.runtimes import NODE_MODULES, client_command, peers_python, snapshot
 from benchmarks.servers import PostgreSQL, valkey
 from queuehub.tether import tethered
 
-STOP_SECONDS = 15
+STOP_SECONDS = 5
 STEP_SECONDS = 900
 """The longest wait for an answer: a backlog of a million is enqueued in it."""
 
@@ -41,7 +41,6 @@ def environment(directory: Path, redis_url: str, database_url: str, secret_key: 
     hidden = ("QUEUEHUB_", "DJANGO_SETTINGS_MODULE")
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith(hidden)},
-        "PYTHONPATH": str(PROJECT),
         "NODE_PATH": str(NODE_MODULES),
         "REDIS_URL": redis_url,
         "DATABASE_URL": database_url,
@@ -57,6 +56,7 @@ class Bench:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.code = snapshot(directory / "code")
         self.python = peers_python()
         self.valkey = valkey(directory / "valkey")
         self.redis = Redis(unix_socket_path=str(self.valkey.socket_path))
@@ -151,7 +151,7 @@ class Bench:
             stdout=output,
             stderr=log,
             text=True,
-            cwd=PROJECT,
+            cwd=self.code,
             env=self._environment(name, peer),
             start_new_session=True,
         )
@@ -163,6 +163,7 @@ class Bench:
             "redis": "",
         }[peer.store]
         common = environment(self.directory, f"unix://{self.valkey.socket_path}", database, self._secret_key)
+        common["PYTHONPATH"] = str(self.code)
         return common | ({"DJANGO_SETTINGS_MODULE": "benchmarks.settings"} if peer.runtime == "project" else {})
 
     def _log(self, name: str) -> Path:

@@ -115,7 +115,10 @@ def pile(adapter: Ledger, count: int) -> dict[str, Any]:
 
 
 def span(adapter: Ledger, seconds: float) -> dict[str, Any]:
-    """Measure the rate of workers in the midst of a backlog, from soon after their first success."""
+    """Measure the rate of workers in the midst of a backlog, from soon after their first success.
+
+    Raises: RuntimeError if the backlog came to its end.
+    """
     begun, begun_count = time.monotonic(), adapter.succeeded_count()
     say({"is_filled": True})
     while adapter.succeeded_count() == begun_count:
@@ -127,6 +130,8 @@ def span(adapter: Ledger, seconds: float) -> dict[str, Any]:
     first_at, first_count = time.monotonic(), adapter.succeeded_count()
     time.sleep(max(0.0, first_at + seconds - time.monotonic()))
     last_at, last_count = time.monotonic(), adapter.succeeded_count()
+    if adapter.is_drained():
+        raise RuntimeError("the backlog was too short for the measurement")
     return {"count": last_count - first_count, "seconds": last_at - first_at}
 
 

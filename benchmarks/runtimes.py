@@ -12,8 +12,22 @@ NODE_MODULES = CACHE / "node" / "node_modules"
 _NODE_PEER = PROJECT / "benchmarks" / "peers" / "bullmq"
 
 
+_CODE = ("benchmarks", "dashboards", "jobs", "queuehub", "manage.py")
+
+
 class MissingRuntime(Exception):
     """What a system runs on is not on this machine; the message says what."""
+
+
+def snapshot(directory: Path) -> Path:
+    """Copy what runs into a new directory and return it, so that a run measures one state of the code."""
+    directory.mkdir()
+    for name in _CODE:
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(PROJECT / name, directory)
+    return directory
 
 
 def peers_python() -> Path:

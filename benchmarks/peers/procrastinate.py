@@ -30,8 +30,8 @@ WHERE job.id > %s
 
 class Procrastinate(Ledger):
     configuration = (
-        "`procrastinate worker --concurrency 10`, one command a process; the default otherwise; the functions as"
-        " coroutines, which spares a hand-over to a thread"
+        "`procrastinate --log-level warning worker --concurrency 10`, one command a process; the default otherwise; the"
+        " functions as coroutines, which spares a hand-over to a thread"
     )
     bulk = "batch_defer, 1,000 jobs a call"
     packages = ("procrastinate", "psycopg")
@@ -74,8 +74,8 @@ class Procrastinate(Ledger):
         self.link.execute("ANALYZE")
 
     def workers(self, process_count: int) -> list[list[str]]:
-        command = [program("procrastinate"), "--app", "benchmarks.peers.procrastinate.app", "worker"]
-        return [[*command, "--concurrency", "10"]] * process_count
+        options = ["--app", "benchmarks.peers.procrastinate.app", "--log-level", "warning"]
+        return [[program("procrastinate"), *options, "worker", "--concurrency", "10"]] * process_count
 
 
 def adapter(variant: str) -> Ledger:

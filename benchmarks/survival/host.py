@@ -43,6 +43,7 @@ class Host:
             postgresql.create(name)
             self._database = postgresql.url(name)
         self._environment = environment(directory, self.valkey.url, self._database, secrets.token_urlsafe(50)) | {
+            "PYTHONPATH": str(PROJECT),
             "SURVIVAL_VARIANT": system.variant,
             "SURVIVAL_TREE": "client",
             "PYTHONUNBUFFERED": "1",
