@@ -135,7 +135,9 @@ RQ_QUEUES = {"default": rq_queue(redis_url())}
 RQ = {"WORKER_CLASS": "jobs.integrations.rq_worker.QueueHubWorker"}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 CENSUS = {"task": "demo.tasks.census", "every_seconds": 30}
-QUEUEHUB: dict[str, object] = {} if IS_PRODUCTION else {"SCHEDULES": {"demo-census": CENSUS}}
+QUEUEHUB: dict[str, object] = {"ENVIRONMENT_NAME": "PROD" if IS_PRODUCTION else "DEV"}
+if not IS_PRODUCTION:
+    QUEUEHUB["SCHEDULES"] = {"demo-census": CENSUS}
 
 # -- times and logs --------------------------------------------------------------------------------
 USE_TZ = True

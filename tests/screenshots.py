@@ -35,6 +35,7 @@ from jobs.lifecycle import operate  # noqa: E402
 from jobs.models import Job, Queue, Schedule, SchedulerLease, ScheduleRun, Worker  # noqa: E402
 from jobs.states import JobState  # noqa: E402
 from queuehub.embedded import EmbeddedServer  # noqa: E402
+from tests import screenshot_traffic  # noqa: E402
 from tests.run_directory import directory  # noqa: E402
 from tests.support import eventually, free_port  # noqa: E402
 
@@ -71,6 +72,7 @@ def fill() -> None:
     queues = list(Queue.objects.values_list("name", flat=True))
     while failures.name_unnamed(1000):
         failures.fold()
+    screenshot_traffic.write(now)
     operate.pause_queue(queues[2], actor="ann", reason=PAUSED)
     operate.revive(Job.objects.dead().order_by("-id")[:42], actor="ben", reason="certificates renewed")
     operate.discard(Job.objects.dead().order_by("id")[:3], actor="ann", reason="customer is gone")
@@ -159,8 +161,8 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 def pages() -> dict[str, str]:
     """Return the addresses of the pages by the pictures' names."""
-    busiest = Queue.objects.values_list("name", flat=True).first()
-    task = Job.objects.values_list("task", flat=True).last()
+    busiest = next(iter(screenshot_traffic.BUSY))
+    task = screenshot_traffic.TASK
     return {
         "login": "/admin/login/",
         "overview": "/",

@@ -14,6 +14,7 @@ from dashboards.snapshot import WORKER_LIMIT
 from jobs import failures
 from jobs.conf import get_settings
 from jobs.models import AuditEntry, Schedule
+from jobs.states import JobState
 
 QUEUE_LIMIT, FAILURE_LIMIT, SCHEDULE_LIMIT, LOG_LIMIT = 12, 7, 5, 6
 
@@ -43,6 +44,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         context |= {
             "now": now,
             "cards": [(name, label, content["words"][name]) for name, label in CARDS],
+            "states": [state.value for state in JobState],
             "is_alarming": content["totals"]["dead"] > 0,
             "rows": rows[:QUEUE_LIMIT],
             "more_count": max(0, len(rows) - QUEUE_LIMIT),

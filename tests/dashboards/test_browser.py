@@ -44,7 +44,7 @@ def wait_for(browser: Chrome, selector: str) -> None:
 
 
 def word(browser: Chrome, name: str) -> str:
-    return browser.find_element(By.CSS_SELECTOR, f"dd[data-word={name}]").text
+    return browser.find_element(By.CSS_SELECTOR, f"dd [data-word={name}]").text
 
 
 def letters(browser: Chrome) -> str:
@@ -85,10 +85,13 @@ def test_a_lost_server_shows_since_when_the_figures_are_stale(signed_in: Chrome,
     signed_in.get_log("browser")  # the failed attempts to connect
 
 
-def test_a_dead_letter_is_retried_from_the_overview(signed_in: Chrome) -> None:
+def test_a_dead_letter_is_found_on_the_overview_and_retried_in_the_admin(signed_in: Chrome) -> None:
     dead = make_job("dead", task=FAIL, args=["no luck"])
     eventually(lambda: FAIL in letters(signed_in))
     press(signed_in, "#letters a")
+    eventually(lambda: signed_in.current_url.endswith(f"/jobs/{dead.pk}/"))
+    address = signed_in.current_url.partition("/jobs/")[0]
+    signed_in.get(f"{address}/admin/jobs/deadletter/{dead.pk}/change/")
     wait_for(signed_in, "#attempts")
     assert "ValueError" in signed_in.find_element(By.ID, "attempts").text
     signed_in.find_element(By.XPATH, "//ul[@class='object-tools']//button[text()='Retry']").click()

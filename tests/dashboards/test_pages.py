@@ -1,5 +1,6 @@
 """Each page as a server sends it: who may have it, what it says, what it costs."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from dashboards import recent, snapshot
 from jobs.lifecycle import operate
-from jobs.models import AuditEntry, Queue, Schedule, ScheduleRun, Statistic, Worker
+from jobs.models import AuditEntry, Job, Operation, Queue, Schedule, ScheduleRun, Statistic, Worker
 from tests.dashboards.conftest import forget
 from tests.factories import make_job, make_worker
 
@@ -177,6 +178,17 @@ def test_a_queue_is_paused_and_resumed_with_a_reason(operating: Client, operator
     assert list(AuditEntry.objects.order_by("id").values_list("actor", "action", "reason")) == [
         ("operator", "pause", "provider down"), ("operator", "resume", ""),
     ]  # fmt: skip
+
+
+def test_a_queue_is_emptied_after_a_look_at_how_many(operating: Client, viewing: Client, mail: str) -> None:
+    assert 'value="empty"' not in text_of(viewing, "/queues/mail/")
+    page = text_of(operating, "/queues/mail/")
+    form = dict(re.findall(r'name="(verb|scope|q)" value="([^"]*)"', page))
+    answer = operating.post("/operations/preview/", form)
+    assert answer.status_code == 302
+    operation = Operation.objects.get()
+    assert (operation.verb, operation.possible_count) == ("empty", 3)
+    assert Job.objects.queued().exists()
 
 
 def test_a_schedule_is_run_paused_and_resumed(operating: Client) -> None:
