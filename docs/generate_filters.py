@@ -54,7 +54,7 @@ found by it if the id is a UUIDv7.
 | state: has no value here. | write a value behind the colon, without a space |
 | The quotes are not closed. | add the second `"` |
 | 2h is not a time. For 2h ago write -2h. | times in the past begin with a minus |
-| args needs the permission to view payloads | ask for `jobs.view_payload`: who may not see arguments cannot search them |
+| args needs the permission to view payloads | ask for `jobs.view_payload`: who sees no arguments cannot search them |
 | No index serves args.0:42: only the newest 50,000 … were searched. | add `state:`, `task:` or `created:` |
 
 This page is made by `python docs/generate_filters.py` from `jobs/filters/fields.py`; do not edit it.
