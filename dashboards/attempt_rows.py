@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 
 from jobs.fingerprints import application_path
 from jobs.models import Attempt, Job
@@ -27,12 +26,14 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stop on a job's way: what it was, and how long it took to get there from the one before."""
+    """One stop on a job's way: what it was, and how long before it the former one ended."""
 
     label: str
     state: str
     at: datetime | None
-    seconds: float | None = None
+    run_seconds: float | None = None
+    """How long a run took."""
+    gap_seconds: float | None = None
 
 
 def attempt_rows(attempts: Iterable[Attempt]) -> list[AttemptRow]:
@@ -70,23 +71,19 @@ def _omitted(count: int) -> str:
     return f"  … {count} {'frame' if count == 1 else 'frames'} of libraries …"
 
 
-def path_of(job: Job, attempts: Sequence[Attempt], now: datetime) -> list[Step]:
+def path_of(job: Job, attempts: Sequence[Attempt]) -> list[Step]:
     """Return the way of a job from its enqueue to what it is now; `attempts` are its last ones, the youngest first."""
-    steps = [Step("created", "created", job.created_at)]
+    steps, ended_at = [Step("created", "created", job.created_at)], job.created_at
     shown = list(reversed(attempts[:STEPS_SHOWN]))
     if shown and shown[0].number > 1:
         before = shown[0].number - 1
         steps.append(Step(f"{before} earlier {'attempt' if before == 1 else 'attempts'}", "earlier", None))
+        ended_at = shown[0].started_at
     for attempt in shown:
-        steps.append(Step(f"#{attempt.number} began", "running", attempt.started_at))
-        steps.append(Step(attempt.outcome, attempt.outcome, attempt.finished_at))
-    if job.state == JobState.RUNNING:
-        steps.append(Step("running", "running", job.claimed_at))
-    elif not (job.state == JobState.SUCCEEDED and steps[-1].state == Outcome.SUCCESS):
-        steps.append(Step(job.state, job.state, job.finished_at))
-    timed = [steps[0]]
-    for former, step in pairwise(steps):
-        is_known = former.at is not None and step.at is not None
-        seconds = (step.at - former.at).total_seconds() if is_known else None  # type: ignore[operator] # both are known
-        timed.append(Step(step.label, step.state, step.at, None if seconds is None else max(0.0, seconds)))
-    return timed
+        gap = max(0.0, (attempt.started_at - ended_at).total_seconds())
+        label = f"#{attempt.number} {attempt.outcome}"
+        steps.append(Step(label, attempt.outcome, attempt.started_at, attempt.duration_seconds, gap))
+        ended_at = attempt.finished_at
+    if job.state == JobState.SUCCEEDED and shown and shown[-1].outcome == Outcome.SUCCESS:
+        return steps
+    return [*steps, Step(job.state, job.state, job.claimed_at or job.finished_at)]

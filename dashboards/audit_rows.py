@@ -25,6 +25,11 @@ class AuditRow:
     """All that was kept, as JSON; empty for nothing."""
 
     @property
+    def is_longer(self) -> bool:
+        """Whether the line leaves something out."""
+        return "…" in self.change or (not self.change and bool(self.before or self.after))
+
+    @property
     def job_id(self) -> UUID | None:
         """The job that was changed, if it was one."""
         kind, _, name = self.entry.target.partition(" ")
@@ -34,10 +39,14 @@ class AuditRow:
             return None
 
     @property
+    def short_id(self) -> str:
+        return self.entry.target[-12:]
+
+    @property
     def operation_id(self) -> int | None:
-        """The operation that was started or stopped, or in which this was done."""
+        """The operation that was started or stopped, if it was one."""
         kind, _, name = self.entry.target.partition(" ")
-        return int(name) if kind == "operation" and name.isdecimal() else self.entry.operation_id
+        return int(name) if kind == "operation" and name.isdecimal() else None
 
 
 def audit_rows(entries: Iterable[AuditEntry], user: Any) -> list[AuditRow]:

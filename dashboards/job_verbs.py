@@ -27,24 +27,51 @@ class Words:
     label: str
     done: str
     """The verb in the past: "Job retried"."""
-    explanation: str
+    one: str
+    """What happens to one job."""
+    many: str
+    """What happens to many."""
     is_dangerous: bool = False
 
 
 WORDS: Mapping[str, Words] = {
-    "retry": Words("Retry", "retried", "It runs again with fresh attempts; its history is kept."),
-    "run_now": Words("Run now", "due now", "It no longer waits for its time."),
-    "cancel": Words("Cancel", "cancelled", "A waiting job ends at once; a running one is asked to stop.", True),
-    "discard": Words("Discard", "discarded", "The dead letter is given up. This can be undone while it is kept.", True),
-    "restore": Words("Undo", "restored", "The job is again what it was before it was discarded or cancelled."),
-    "move": Words("Move", "moved", "It waits on the other queue from now on."),
-    "clone": Words("Clone", "cloned", "A copy is enqueued, due now. This job stays as it is."),
-}
-"""By the names of the engine's verbs, in the order of the buttons."""
+    "retry": Words(
+        "Retry", "retried", "It runs again with fresh attempts; its history is kept.",
+        "They run again with fresh attempts; their history is kept.",
+    ),
+    "run_now": Words("Run now", "due now", "It no longer waits for its time.", "They no longer wait for their time."),
+    "cancel": Words(
+        "Cancel", "cancelled", "It ends at once. This can be undone while it is kept.",
+        "Waiting jobs end at once; running ones are asked to stop. This can be undone while they are kept.", True,
+    ),
+    "discard": Words(
+        "Discard", "discarded", "The dead letter is given up. This can be undone while it is kept.",
+        "The dead letters are given up. This can be undone while they are kept.", True,
+    ),
+    "restore": Words(
+        "Undo", "restored", "The job is again what it was before it was discarded or cancelled.",
+        "The jobs are again what they were before they were discarded or cancelled.",
+    ),
+    "move": Words(
+        "Move", "moved", "It waits on the other queue from now on.", "They wait on the other queue from now on.",
+    ),
+    "clone": Words(
+        "Clone", "cloned", "A copy is enqueued, due now. This job stays as it is.",
+        "A copy of each is enqueued, due now. The jobs themselves stay as they are.",
+    ),
+}  # fmt: skip
+"""By the names of the engine's verbs, in the order of the buttons of one job."""
+
+EMPTY = Words(
+    "Empty", "cancelled", "", "All jobs that wait are cancelled; running ones go on. This can be undone while they are"
+    " kept.", True,
+)  # fmt: skip
+BULK_WORDS: Mapping[str, Words] = {**WORDS, "empty": EMPTY}
 
 ADDRESSES = {name: "undo" if name == "restore" else name for name in WORDS}
 """The last part of a verb's address."""
 
+REPAIRS = frozenset({"retry", "restore"})
 BULK = ("retry", "run_now", "cancel", "discard", "move", "clone")
 
 
@@ -55,6 +82,11 @@ class Button:
     verb: BulkVerb
     words: Words
     address: str = ""
+
+    @property
+    def css_class(self) -> str:
+        """The look of the button: what repairs stands out."""
+        return "primary" if self.verb.name in REPAIRS else "ghost"
 
     @property
     def has_moment(self) -> bool:
@@ -72,7 +104,7 @@ def job_buttons(user: Any, job: Job) -> list[Button]:
         verb = BULK_VERBS[name]
         if not user.has_perm(verb.permission) or verb.refuse(job):
             continue
-        said = Words("Stop", words.done, "It is asked to stop, and cancelled once it has.", True)
+        said = Words("Stop", words.done, "It is asked to stop, and is cancelled once it has.", "", True)
         is_stop = name == "cancel" and job.state == JobState.RUNNING
         address = reverse("dashboards:job_verb", args=[job.pk, ADDRESSES[name]])
         found.append(Button(verb, said if is_stop else words, address))

@@ -47,7 +47,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         request, "job", parent="jobs", now=now, job=found, why=cause,
         why_level="bad" if cause.code in ALARMING else "calm" if cause.code in CALM else "",
         buttons=job_buttons(request.user, found), may_edit=may_edit(request.user, found),
-        attempts=attempt_rows(attempts), attempt_limit=ATTEMPT_LIMIT, path=path_of(found, attempts, now),
+        attempts=attempt_rows(attempts), attempt_limit=ATTEMPT_LIMIT, path=path_of(found, attempts),
         lost=next((each for each in attempts if each.outcome == Outcome.LOST), None),
         group=_group(found), facts=_facts(found), **_payload(found, request.user), **_around(found, request.user),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from dashboards import access, bulk
 from dashboards.audit_rows import audit_rows
-from dashboards.job_verbs import WORDS
+from dashboards.job_verbs import BULK_WORDS
 from dashboards.pages.screen import now_of, show, taken
 from jobs.conf import get_settings
 from jobs.models import AuditEntry, Job, Operation, OperationResult
@@ -63,7 +63,7 @@ class OperationRow:
 
     @property
     def done_word(self) -> str:
-        words = WORDS.get(self.operation.verb)
+        words = BULK_WORDS.get(self.operation.verb)
         return words.done if words else "changed"
 
 
@@ -78,7 +78,8 @@ def operations(request: HttpRequest) -> HttpResponse:
     ended = _behind(over, request.GET.get("ended", ""), ENDED_LIMIT + 1)
     context: dict[str, Any] = {}
     if request.user.has_perm("jobs.view_auditentry"):
-        entries = AuditEntry.objects.using(_alias()).order_by("-id")
+        # what operations did to each job stands in its history
+        entries = AuditEntry.objects.using(_alias()).filter(operation_id=None).order_by("-id")
         log = _behind(entries, request.GET.get("log", ""), LOG_LIMIT + 1)
         context = {
             "log": audit_rows(log[:LOG_LIMIT], request.user),
@@ -104,7 +105,7 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
     results = _results(found, after)
     return show(
         request, "operation", parent="operations", now=now_of(content), row=OperationRow(found),
-        words=WORDS.get(found.verb), is_permitted=is_permitted, undoing=found.undone_by.order_by("-id").first(),
+        words=BULK_WORDS.get(found.verb), is_permitted=is_permitted, undoing=found.undone_by.order_by("-id").first(),
         may_undo=verb is not None and verb.can_be_undone and request.user.has_perm("jobs.retry_job"),
         is_typed=bulk.needs_typing(found), typed_word=bulk.typed_word(found), is_small=bulk.is_small(found),
         sample=_sample(found), reasons=_reasons(found), results=results[:RESULT_LIMIT],

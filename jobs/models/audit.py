@@ -29,6 +29,10 @@ class AuditEntry(models.Model):
                 name="jobs_auditentry_operation",
                 condition=models.Q(operation_id__isnull=False),
             ),
+            # the log as people read it: an operation on 100,000 jobs is one line of it
+            models.Index(
+                fields=["id"], name="jobs_auditentry_alone", condition=models.Q(operation_id__isnull=True)
+            ),
         ]
         verbose_name_plural = "audit entries"
 

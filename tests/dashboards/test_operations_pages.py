@@ -56,7 +56,10 @@ def test_chosen_rows_are_counted_confirmed_and_changed_with_a_reason(operating: 
     assert (entry.actor, entry.reason, entry.operation_id) == ("operator", "fixed", made.pk)
     page = text_of(operating, "/operations/")
     assert "“fixed”" in page
-    assert "state dead → queued" in page
+    assert "start <a" in page
+    assert "verb retry, jobs 2" in page
+    assert str(dead.pk) not in page  # its row stands in its own history
+    assert "state dead → queued" in text_of(operating, f"/jobs/{dead.pk}/")
 
 
 def test_all_that_match_are_meant_as_they_matched_at_the_start(operating: Client) -> None:
