@@ -8,7 +8,9 @@ from jobs.admin import rq_pages
 from jobs.admin.attempt import AttemptAdmin
 from jobs.admin.audit import AuditEntryAdmin
 from jobs.admin.dead_letter import DeadLetterAdmin
+from jobs.admin.failure_group import FailureGroupAdmin
 from jobs.admin.job import JobAdmin
+from jobs.admin.operation import OperationAdmin
 from jobs.admin.queue import QueueAdmin
 from jobs.admin.schedule import ScheduleAdmin
 from jobs.admin.worker import WorkerAdmin
@@ -17,7 +19,9 @@ __all__ = [
     "AttemptAdmin",
     "AuditEntryAdmin",
     "DeadLetterAdmin",
+    "FailureGroupAdmin",
     "JobAdmin",
+    "OperationAdmin",
     "QueueAdmin",
     "ScheduleAdmin",
     "WorkerAdmin",

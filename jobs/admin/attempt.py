@@ -23,8 +23,8 @@ class AttemptAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     raw_id_fields = ["job"]
     fields = [
-        "job", "number", "shown_outcome", "exception_class", "message", "shown_traceback", "queue", "worker",
-        "host", "pid", "code_version", moment("started_at"), moment("finished_at"), "is_alone",
+        "job", "number", "shown_outcome", "exception_class", "message", "shown_traceback", "shown_log", "queue",
+        "worker", "host", "pid", "code_version", moment("started_at"), moment("finished_at"), "is_alone",
     ]  # fmt: skip
 
     @admin.display(description="outcome")
@@ -34,3 +34,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="traceback")
     def shown_traceback(self, attempt: Any) -> SafeString:
         return display.block(attempt.traceback)
+
+    @admin.display(description="log")
+    def shown_log(self, attempt: Any) -> SafeString:
+        return display.block(attempt.log or "")

@@ -15,9 +15,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
+from jobs import operations
 from jobs.admin.reading import ReadOnlyAdmin
 from jobs.admin.verbs import Verb
 from jobs.errors import NotPermitted
@@ -25,16 +27,35 @@ from jobs.lifecycle import operate
 
 LIMIT = 10_000
 """Most objects that one confirmation changes."""
+AT_ONCE = 500
+"""Of more jobs, a bulk operation changes them in the background."""
+UNTYPED = 1000
+"""Of more, the name of the verb is to be typed."""
 
 
 class ReasonForm(forms.Form):
-    """Why the operator does this; it goes into the audit log."""
+    """Why the operator does this; it goes into the audit log. For very many, the verb's name is to be typed."""
 
     reason = forms.CharField(
         max_length=255,
         required=False,
         widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
     )
+    typed = forms.CharField(
+        required=False, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"})
+    )
+
+    def __init__(self, verb: Verb, count: int, data: Any = None) -> None:
+        super().__init__(data)
+        self.wanted = verb.name if count > UNTYPED else ""
+        if not self.wanted:
+            del self.fields["typed"]
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if typed != self.wanted:
+            raise forms.ValidationError(f"Type {self.wanted} to confirm.")
+        return typed
 
 
 class VerbAdmin(ReadOnlyAdmin):
@@ -85,11 +106,14 @@ class VerbAdmin(ReadOnlyAdmin):
 
     def confirm(self, request: HttpRequest, verb: Verb, queryset: "QuerySet[Any]") -> HttpResponse | None:
         """Show what the verb would do and ask for the reason; once confirmed, act and return None."""
-        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        ids = list(queryset.values_list("pk", flat=True)[:LIMIT])
+        form = ReasonForm(verb, len(ids), request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
-            ids = list(queryset.values_list("pk", flat=True)[:LIMIT])
-            report = verb.perform(ids, actor=request.user, reason=form.cleaned_data["reason"])
-            self._tell(request, verb, report)
+            reason = form.cleaned_data["reason"]
+            if verb.in_bulk and len(ids) > AT_ONCE:
+                self._begin(request, verb, ids, reason)
+            else:
+                self._tell(request, verb, verb.perform(ids, actor=request.user, reason=reason))
             return None
         objects = list(queryset[: LIMIT + 1])
         refusals = Counter(verb.refusal(obj) for obj in objects[:LIMIT])
@@ -105,6 +129,7 @@ class VerbAdmin(ReadOnlyAdmin):
             "sample": [obj for obj in objects[:LIMIT] if not verb.refusal(obj)][:10],
             "refusals": sorted(refusals.items()),
             "limit": LIMIT if len(objects) > LIMIT else None,
+            "in_background": bool(verb.in_bulk) and len(ids) > AT_ONCE,
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
@@ -113,6 +138,17 @@ class VerbAdmin(ReadOnlyAdmin):
         if request.POST.get("select_across") == "1":
             context["selected"] = context["selected"][:1]
         return TemplateResponse(request, "jobs/admin/confirm.html", context)
+
+    def _begin(self, request: HttpRequest, verb: Verb, ids: list[Any], reason: str) -> None:
+        previewed = operations.preview(verb.in_bulk, actor=request.user, ids=ids, reason=reason)
+        operation = operations.start(previewed, actor=request.user)
+        address = reverse(f"{self.admin_site.name}:jobs_operation_change", args=[operation.pk])
+        text = format_html(
+            '<a href="{}">Operation {}</a> does this in the background: {} of {} {} can be {}.',
+            address, operation.pk, f"{operation.possible_count:,}", f"{operation.expected_count:,}",
+            model_ngettext(self.opts, operation.expected_count), verb.done,
+        )  # fmt: skip
+        self.message_user(request, text, messages.SUCCESS)
 
     def _tell(self, request: HttpRequest, verb: Verb, report: operate.Report) -> None:
         count = len(report.changed)

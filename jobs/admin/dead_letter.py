@@ -12,7 +12,7 @@ from jobs.admin import display
 from jobs.admin.confirmation import actions_of
 from jobs.admin.display import moment
 from jobs.admin.job import JobPage
-from jobs.admin.lists import QueueFilter, TaskFilter
+from jobs.admin.lists import FailureFilter, QueueFilter, TaskFilter
 from jobs.admin.verbs import DISCARD, RETRY
 from jobs.filters import StateIn
 from jobs.models import Attempt, DeadLetter
@@ -26,7 +26,7 @@ class DeadLetterAdmin(JobPage):
     verbs = (RETRY, DISCARD)
     actions = actions_of(verbs)
     list_display = ["task", "exception", "queue", "failure_count", moment("finished_at"), "shown_id"]
-    list_filter = [QueueFilter, TaskFilter]
+    list_filter = [FailureFilter, QueueFilter, TaskFilter]
     ordering = ["-finished_at"]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":

@@ -15,7 +15,7 @@ from jobs.admin.confirmation import actions_of
 from jobs.admin.display import moment
 from jobs.admin.editing import EditAdmin
 from jobs.admin.lists import QueueFilter, StateFilter, TaskFilter
-from jobs.admin.verbs import CANCEL, DISCARD, RETRY, Verb
+from jobs.admin.verbs import CANCEL, CLONE, DISCARD, RESTORE, RETRY, RUN_JOB_NOW, Verb
 from jobs.models import Attempt, Job
 
 ATTEMPTS_SHOWN = 25
@@ -55,7 +55,7 @@ class AttemptInline(admin.StackedInline):  # type: ignore[type-arg] # generic in
 class JobPage(EditAdmin):
     """What jobs and dead letters have in common."""
 
-    verbs: ClassVar[tuple[Verb, ...]] = (RETRY, CANCEL, DISCARD)
+    verbs: ClassVar[tuple[Verb, ...]] = (RETRY, RUN_JOB_NOW, CANCEL, DISCARD, RESTORE, CLONE)
     view_permission = "jobs.view_job"
     search_fields = ["id", "task"]
     search_help_text = "A job's id, its unique key or correlation id, or part of a task's name"
@@ -105,6 +105,15 @@ class JobPage(EditAdmin):
 
     def has_discard_permission(self, request: HttpRequest) -> bool:
         return DISCARD.allows(request.user)
+
+    def has_restore_permission(self, request: HttpRequest) -> bool:
+        return RESTORE.allows(request.user)
+
+    def has_run_now_permission(self, request: HttpRequest) -> bool:
+        return RUN_JOB_NOW.allows(request.user)
+
+    def has_clone_permission(self, request: HttpRequest) -> bool:
+        return CLONE.allows(request.user)
 
     @admin.display(description="state")
     def shown_state(self, job: Any) -> SafeString:

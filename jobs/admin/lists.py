@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.filters import StateIn
-from jobs.models import Queue
+from jobs.models import FailureGroup, Queue
 from jobs.states import FINAL, JobState
 
 
@@ -64,3 +64,21 @@ class TaskFilter(_NameFilter):
 
     def names(self) -> set[str | None]:
         return {task.module_path for task in registry}
+
+
+class FailureFilter(admin.SimpleListFilter):
+    """Dead letters that died of the same; offered are the failures that were seen last."""
+
+    title = "failure"
+    parameter_name = "fingerprint"
+    shown = 12
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        groups = FailureGroup.objects.using(get_settings().database)
+        latest = [(group.pk, str(group)[:60]) for group in groups.order_by("-last_seen_at")[: self.shown]]
+        if self.value() and self.value() not in dict(latest):
+            latest += [(group.pk, str(group)[:60]) for group in groups.filter(pk=self.value())]
+        return latest
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset.filter(StateIn([JobState.DEAD]), fingerprint=self.value()) if self.value() else queryset

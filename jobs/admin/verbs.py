@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs import schedule_verbs
 from jobs.lifecycle import operate, stopping
+from jobs.lifecycle.undoing import why_not_restored
 from jobs.models.worker import LIVING, Request
 
 
@@ -26,6 +27,8 @@ class Verb:
     perform: Callable[..., operate.Report]
     """Takes ids, `actor` and `reason`. Raises: NotPermitted."""
     is_dangerous: bool = False
+    in_bulk: str = ""
+    """The name under which `operations` does it to many in the background; empty if it does not."""
 
     def allows(self, user: Any) -> bool:
         """Say whether the user has the permission."""
@@ -58,6 +61,7 @@ RETRY = Verb(
     explanation="They run again with fresh attempts; their history is kept.",
     refusal=operate.why_not_retried,
     perform=operate.revive,
+    in_bulk="retry",
 )
 CANCEL = Verb(
     name="cancel",
@@ -68,16 +72,48 @@ CANCEL = Verb(
     refusal=operate.why_not_cancelled,
     perform=operate.cancel,
     is_dangerous=True,
+    in_bulk="cancel",
 )
 DISCARD = Verb(
     name="discard",
     label="Discard",
     done="discarded",
     permission="jobs.discard_job",
-    explanation="They leave the dead letters and become cancelled. A retry brings them back.",
+    explanation="They leave the dead letters and become cancelled. An undo or a retry brings them back.",
     refusal=operate.why_not_discarded,
     perform=operate.discard,
     is_dangerous=True,
+    in_bulk="discard",
+)
+RESTORE = Verb(
+    name="restore",
+    label="Undo",
+    done="restored",
+    permission="jobs.retry_job",
+    explanation="What was discarded is a dead letter again; what was cancelled waits again.",
+    refusal=why_not_restored,
+    perform=operate.restore,
+    in_bulk="restore",
+)
+RUN_JOB_NOW = Verb(
+    name="run_now",
+    label="Run now",
+    done="queued",
+    permission="jobs.retry_job",
+    explanation="They do not wait for their time.",
+    refusal=operate.why_not_run_now,
+    perform=operate.run_now,
+    in_bulk="run_now",
+)
+CLONE = Verb(
+    name="clone",
+    label="Clone",
+    done="cloned",
+    permission="jobs.edit_job",
+    explanation="A new job with the same task and arguments is enqueued for each; they stay as they are.",
+    refusal=operate.why_not_cloned,
+    perform=operate.clone,
+    in_bulk="clone",
 )
 PAUSE = Verb(
     name="pause",

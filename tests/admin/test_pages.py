@@ -5,12 +5,12 @@ from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from jobs import groups
+from jobs import failures, groups, operations
 from jobs.admin import job as job_pages
 from jobs.admin.payload import MASK, masked, masked_arguments
 from jobs.admin.reading import CappedPaginator
 from jobs.lifecycle import operate
-from jobs.models import Attempt, AuditEntry, Queue, Schedule, Worker
+from jobs.models import Attempt, AuditEntry, Failure, FailureGroup, Queue, Schedule, Worker
 from tests.admin.conftest import page
 from tests.factories import make_job
 
@@ -23,7 +23,10 @@ ESCAPED = "&lt;script&gt;alert("
 def everything(db: None) -> dict[str, object]:
     """One row of each model, hostile texts wherever a text may stand."""
     dead = make_job("dead", task=ADD, args=[HOSTILE], kwargs={"b": HOSTILE}, subject=HOSTILE)
-    Attempt.objects.filter(job=dead).update(traceback=HOSTILE, message=HOSTILE, exception_class=HOSTILE)
+    Attempt.objects.filter(job=dead).update(traceback=HOSTILE, message=HOSTILE, exception_class=HOSTILE, log=HOSTILE)
+    Failure.objects.update(message=HOSTILE, exception_class=HOSTILE, frame=HOSTILE, task=HOSTILE)
+    failures.fold()
+    operation = operations.preview("retry", actor=HOSTILE, filter=f"state:dead error:{HOSTILE!r}", reason=HOSTILE)
     operate.pause_queue("mail", actor=HOSTILE, reason=HOSTILE)
     worker = Worker.objects.create(
         id="w", pool="p", node=HOSTILE, host="h", pid=1, runs=[{"job": HOSTILE, "seconds": 1}]
@@ -36,6 +39,8 @@ def everything(db: None) -> dict[str, object]:
         "queue": Queue.objects.get().pk,
         "worker": worker.pk,
         "schedule": schedule.pk,
+        "failuregroup": FailureGroup.objects.get().pk,
+        "operation": operation.pk,
         "auditentry": AuditEntry.objects.latest("id").pk,
     }
 

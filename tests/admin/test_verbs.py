@@ -14,7 +14,7 @@ from tests.factories import fresh, make_job
 pytestmark = pytest.mark.django_db
 
 ADD = "tests.tasks.add"
-JOB_VERBS = {"retry": "dead", "discard": "dead", "cancel": "queued"}
+JOB_VERBS = {"retry": "dead", "discard": "dead", "cancel": "queued", "restore": "cancelled", "clone": "dead"}
 CONFIRMED = {"confirmed": "yes", "reason": "because"}
 
 

@@ -11,16 +11,17 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from jobs import schedule_verbs
+from jobs import operations, schedule_verbs
 from jobs.admin import verbs as verbs_module
 from jobs.admin.confirmation import VerbAdmin
 from jobs.admin.editing import EDIT_PERMISSION, EditAdmin
 from jobs.admin.reading import ReadOnlyAdmin
 from jobs.admin.verbs import Verb
 from jobs.errors import NotPermitted
-from jobs.lifecycle import operate
-from jobs.models import AuditEntry, Job, Queue, Schedule
-from tests.factories import make_job
+from jobs.lifecycle import operate, stopping
+from jobs.models import AuditEntry, Job, Queue, Schedule, Worker
+from jobs.models.worker import Request
+from tests.factories import make_job, make_worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_transport")]
 
@@ -34,8 +35,8 @@ WAYS = [
     for verb in page.verbs
 ]
 STANDARD_ADDRESSES = {"changelist", "add", "history", "delete", "change"}
-WITHOUT_A_VERB = {"manage_worker", "export_job", "view_payload"}
-"""Permissions that open no verb: two are kept for verbs to come, one opens a view."""
+WITHOUT_A_VERB = {"export_job", "view_payload"}
+"""Permissions that open no verb: one is kept for a verb to come, one opens a view."""
 
 
 def candidates(model: str) -> Iterator[Any]:
@@ -52,6 +53,8 @@ def candidates(model: str) -> Iterator[Any]:
             yield Schedule.objects.create(
                 name=f"s{is_enabled}", task=ADD, args=[1], every_seconds=60, is_enabled=is_enabled
             )
+    elif model == "worker":
+        yield make_worker()
     else:
         raise AssertionError(f"say here how a {model} is made")
 
@@ -63,7 +66,7 @@ def suited(page: VerbAdmin, verb: Verb) -> Any:
 
 def contents() -> list[Any]:
     """Return everything that a verb could change."""
-    return [list(model.objects.order_by("pk").values()) for model in (Job, Queue, Schedule)]
+    return [list(model.objects.order_by("pk").values()) for model in (Job, Queue, Schedule, Worker)]
 
 
 def refusals() -> int:
@@ -158,24 +161,27 @@ def test_edit_and_retry_is_refused_with_an_audit_row(viewing: Client) -> None:
     assert Job.objects.get(pk=job.pk).args == [1]
 
 
-@pytest.mark.parametrize("module", [operate, schedule_verbs], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [operate, schedule_verbs, stopping, operations], ids=lambda module: module.__name__
+)
 def test_every_verb_of_the_engine_itself_refuses_whoever_lacks_the_permission(viewer: User, module: Any) -> None:
     verbs = [
         function
         for name, function in inspect.getmembers(module, inspect.isfunction)
-        if function.__module__ == module.__name__ and not name.startswith("_")
+        if not name.startswith("_")
         if (actor := inspect.signature(function).parameters.get("actor")) and actor.kind is actor.KEYWORD_ONLY
     ]
     assert verbs
+    examples = {
+        "jobs": [], "ids": [], "names": [], "name": "mail", "queue": "mail", "is_enabled": True, "schedule_id": 1,
+        "values": {}, "request": Request.STOP, "verb": "discard",
+        "operation": operations.preview("discard", actor="test", ids=[]),
+    }  # fmt: skip
     for number, verb in enumerate(verbs, start=1):
-        required = [
-            parameter
-            for parameter in inspect.signature(verb).parameters.values()
-            if parameter.default is parameter.empty and parameter.name != "actor"
-        ]
-        arguments = [{"jobs": [], "ids": [], "name": "mail", "is_enabled": True}[item.name] for item in required]
+        parameters = inspect.signature(verb).parameters.values()
+        required = {item.name for item in parameters if item.default is item.empty} - {"actor"}
         with pytest.raises(NotPermitted):
-            verb(*arguments, actor=viewer)
+            verb(**{name: examples[name] for name in required}, actor=viewer)
         assert refusals() == number, verb.__name__
 
 
