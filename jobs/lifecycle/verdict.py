@@ -34,12 +34,15 @@ def judge(run: Run, task: JobTask | None, waited_seconds: float = 0.0) -> Ending
     """Decide the state to which the run's end moves its job.
 
     `task` is None if the job's task is not registered. `waited_seconds` is the time since the first attempt.
+
+    Raises: ValueError for a snooze of less than nothing, or of no number.
     """
     match run.outcome:
         case Outcome.SUCCESS:
             return _ending(run, JobState.SUCCEEDED) if run.result_text is not None else PLAIN_SUCCESS
         case Outcome.SNOOZED:
-            return _ending(run, JobState.RETRYING, delay_seconds=run.delay_seconds or 0.0, reason=run.message)
+            delay = _checked(run.delay_seconds or 0.0, "task")
+            return _ending(run, JobState.RETRYING, delay_seconds=delay, reason=run.message)
         case Outcome.DISCARDED:
             return _ending(run, JobState.CANCELLED, reason=run.message)
         case Outcome.CANCELLED:
@@ -107,10 +110,14 @@ def _ask_policy(
     if action is not Action.RETRY:
         return action, None
     delay = run.delay_seconds if run.delay_seconds is not None else policy.delay_seconds(failures, waited_seconds)
-    if delay is not None and not delay >= 0:
-        raise ValueError(f"the retry policy asked for a delay of {delay} s")
-    # a time that no database can store would keep the whole batch from being settled
-    return action, None if delay is None else min(delay, MAX_DELAY_SECONDS)
+    return action, None if delay is None else _checked(delay, "retry policy")
+
+
+def _checked(delay_seconds: float, origin: str) -> float:
+    """Return a delay that databases can store: a time beyond would keep the whole batch from being settled."""
+    if not delay_seconds >= 0:  # NaN is not
+        raise ValueError(f"the {origin} asked for a delay of {delay_seconds} s")
+    return min(delay_seconds, MAX_DELAY_SECONDS)
 
 
 def _ending(
