@@ -21,6 +21,8 @@ def write(now: datetime) -> None:
         at = now.replace(second=0, microsecond=0) - timedelta(minutes=age)
         for rank, (queue, rate) in enumerate(BUSY.items()):
             wave = 1 + 0.3 * math.sin(age / 9 + rank) + 0.06 * math.sin(age * 2.3 + 3 * rank)
+            if age == 0:
+                wave *= now.second / 60  # the minute is not over
             is_out = rank == 0 and age in OUTAGE_MINUTES
             rows.append(_minute(at, queue, round(rate * wave), 6 if is_out else 90))
     Statistic.objects.bulk_create(rows)
