@@ -5,14 +5,14 @@ harms the work that it listens to.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.conf import get_settings
 
@@ -118,5 +118,61 @@ def emit(event: object) -> None:
 
 
 def emit_on_commit(event: object) -> None:
-    """Hand the event to its listeners once the ledger's transaction has committed; at once outside one."""
-    transaction.on_commit(partial(emit, event), using=get_settings().database, robust=True)
+    """Hand the event to its listeners once the ledger's transaction has committed; at once outside one.
+
+    Jobs that were enqueued one after the other are then one event, so that their messages go out in one batch.
+    """
+    connection = connections[get_settings().database]
+    hook = _last_hook(connection) if connection.in_atomic_block else None
+    if hook is None:
+        transaction.on_commit(_AfterCommit(event), using=connection.alias, robust=True)
+    else:
+        hook.events.append(event)
+
+
+def _last_hook(connection: BaseDatabaseWrapper) -> "_AfterCommit | None":
+    """Return the transaction's last hook if it will run, or be dropped, exactly when one that is made now would.
+
+    Django keeps each hook with the savepoints in which it was made. Those that have ended roll nothing back any more;
+    so hooks with the same open ones have the same fate, and become one. Not inside a TestCase, where Django tells by
+    their number which hooks are new (`captureOnCommitCallbacks`).
+    """
+    hooks: list[Any] = connection.run_on_commit
+    if not hooks or getattr(connection.atomic_blocks[0], "_from_testcase", False):
+        return None
+    open_ids = set(connection.savepoint_ids)
+
+    def fate(index: int) -> set[str] | None:
+        savepoint_ids, hook = hooks[index][:2]
+        return savepoint_ids & open_ids if isinstance(hook, _AfterCommit) else None
+
+    if len(hooks) > 1 and fate(-1) is not None and fate(-1) == fate(-2):
+        hooks[-2][1].events += hooks.pop()[1].events
+    last: _AfterCommit | None = hooks[-1][1] if fate(-1) == open_ids else None
+    return last
+
+
+class _AfterCommit:
+    """Events of one transaction that happen together or, if a savepoint is rolled back, not at all."""
+
+    def __init__(self, event: object) -> None:
+        self.events = [event]
+
+    def __call__(self) -> None:
+        refs: list[tuple[UUID, int, str, int, str]] = []
+        counts: Counter[str] = Counter()
+        others: list[object] = []
+        for event in self.events:
+            match event:
+                case JobsPublishable():
+                    refs += event.refs
+                case JobsInserted():
+                    counts.update(dict(event.counts))
+                case _:
+                    others.append(event)
+        if refs:  # the first of all: somebody waits for these
+            emit(JobsPublishable(tuple(refs)))
+        if counts:
+            emit(JobsInserted(tuple(sorted(counts.items()))))
+        for event in others:
+            emit(event)

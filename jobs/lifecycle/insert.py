@@ -73,17 +73,18 @@ def insert(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _announce(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        job._state.adding, job._state.db = False, get_settings().database
     if not jobs:
         return
-    counts = Counter(job.queue for job in jobs)
-    events.emit_on_commit(events.JobsInserted(tuple(sorted(counts.items()))))
+    alias = get_settings().database
+    for job in jobs:
+        job._state.adding, job._state.db = False, alias
     refs = tuple(
         (job.id, job.publish_seq, job.queue, job.priority, job.task) for job in jobs if job.published_at is not None
     )
-    if refs:
+    if refs:  # before the live feed hears of it: a worker may be waiting
         events.emit_on_commit(events.JobsPublishable(refs))
+    counts = Counter(job.queue for job in jobs)
+    events.emit_on_commit(events.JobsInserted(tuple(sorted(counts.items()))))
 
 
 def _write(jobs: Sequence[Job], conflict: str) -> set[UUID]:

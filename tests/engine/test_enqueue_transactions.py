@@ -67,6 +67,20 @@ def arguments_on_transport() -> list[int]:
     return sorted(job.args[0] for job in Job.objects.filter(id__in=ids)) if len(set(ids)) == len(ids) else [-1]
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch, transport: MemoryTransport) -> list[list[int]]:
+    """The jobs of each batch that reaches the transport, by their first argument."""
+    batches: list[list[int]] = []
+    publish = transport.publish
+
+    def note(messages: Any, **options: Any) -> Any:
+        batches.append([Job.objects.get(id=message.job_id).args[0] for message in messages])
+        return publish(messages, **options)
+
+    monkeypatch.setattr(transport, "publish", note)
+    return batches
+
+
 @each_way
 def test_outside_a_transaction_row_and_message_are_there_at_once(enqueue: Callable[[int], Any]) -> None:
     enqueue(1)
@@ -103,6 +117,39 @@ def test_a_rolled_back_savepoint_takes_its_own_job_only(enqueue: Callable[[int],
             enqueue(3)
     assert arguments_in_sql() == [1, 3]
     assert arguments_on_transport() == [1, 3]
+
+
+def test_jobs_of_one_transaction_go_out_in_one_batch(sent: list[list[int]]) -> None:
+    with transaction.atomic():
+        for number in (1, 2):
+            tasks.add.enqueue(number)
+        with transaction.atomic():
+            Job.objects.enqueue_many(tasks.add, [(3,), (4,)])
+            with transaction.atomic():
+                tasks.add.enqueue(5)
+            with rolled_back():
+                tasks.add.enqueue(6)
+        with rolled_back(), transaction.atomic():
+            tasks.add.enqueue(7)
+        transaction.on_commit(lambda: sent.append([]))
+        tasks.add.enqueue(8)
+    assert sent == [[1, 2, 3, 4, 5], [], [8]]
+
+
+def test_a_savepoint_s_jobs_do_not_join_those_before_it(sent: list[list[int]]) -> None:
+    with transaction.atomic():
+        with rolled_back():
+            tasks.add.enqueue(1)
+            with transaction.atomic():
+                tasks.add.enqueue(2)
+            tasks.add.enqueue(3)
+        with transaction.atomic():
+            tasks.add.enqueue(4)
+        tasks.add.enqueue(5)
+        with rolled_back():
+            tasks.add.enqueue(6)
+    assert sent == [[4, 5]]
+    assert arguments_in_sql() == [4, 5]
 
 
 def test_a_hook_of_the_caller_that_enqueues_is_honoured() -> None:
@@ -197,3 +244,13 @@ def test_one_id_in_many_threads_is_one_job() -> None:
         return "made"
 
     assert sorted(at_once(5, create)) == ["made"] + ["refused"] * 4
+
+
+@pytest.mark.django_db
+def test_in_a_test_case_each_enqueue_has_a_hook_of_its_own(django_capture_on_commit_callbacks: Any) -> None:
+    for _ in range(3):
+        with transaction.atomic():
+            tasks.add.enqueue(1)
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+        tasks.add.enqueue(2)
+    assert arguments_on_transport() == [2]
