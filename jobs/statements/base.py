@@ -51,7 +51,8 @@ Place = tuple[int, UUID]
 # What `claim_waiting` picks of a queue. After a place, only jobs of the same priority: on PostgreSQL the entries of
 # jobs that have just been claimed stay at the head of the index until it is vacuumed, and this steps over them.
 WAITING = "j.published_at IS NULL AND j.queue = %s AND j.priority >= %s AND j.loss_count {sign} 0"
-WAITING_AFTER = f"{WAITING} AND j.priority = %s AND j.id > %s"
+# No equality: of a constant priority the planner would make an order by id alone, and walk over all newer jobs.
+WAITING_AFTER = f"{WAITING} AND j.priority BETWEEN %s AND %s AND j.id > %s"
 
 # Every queue that has rows to publish: a loose scan of the partial index, whose cost is the number of queues.
 WAITING_QUEUES = """

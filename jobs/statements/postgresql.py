@@ -162,7 +162,7 @@ class PostgreSQLStatements(Statements):
         after: Place | None = None,
     ) -> list[ClaimedRow]:
         condition = (WAITING_AFTER if after else WAITING).format(sign=">" if is_suspect else "=")
-        params = [queue, minimum_priority, *(after or ()), limit]
+        params = [queue, minimum_priority, *((after[0], *after) if after else ()), limit]
         return self._claim(QUEUED, condition, "ORDER BY j.priority DESC, j.id LIMIT %s", params, claim, worker)
 
     def claim_stale(

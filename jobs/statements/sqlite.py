@@ -151,7 +151,7 @@ class SQLiteStatements(Statements):
         after: Place | None = None,
     ) -> list[ClaimedRow]:
         condition = (WAITING_AFTER if after else WAITING).format(sign=">" if is_suspect else "=")
-        params: list[Any] = [queue, minimum_priority, *((after[0], after[1].hex) if after else ())]
+        params: list[Any] = [queue, minimum_priority, *((after[0], after[0], after[1].hex) if after else ())]
         order = "ORDER BY j.priority DESC, j.id LIMIT %s"
         return self._claim(QUEUED, condition, params, order, [limit], claim, worker)
 
