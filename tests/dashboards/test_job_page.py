@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_transport")
 ADD = "tests.tasks.add"
 FAIL = "tests.tasks.fail"
 HOSTILE = "<img src=x onerror=alert(1)>"
-QUERY_LIMIT = 30
+QUERY_LIMIT = 36
+"""Statements of the page, those included that on PostgreSQL limit the time of a search."""
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/billing/charge.py", line 12, in pay
     send(order)

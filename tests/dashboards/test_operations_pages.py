@@ -57,7 +57,7 @@ def test_chosen_rows_are_counted_confirmed_and_changed_with_a_reason(operating: 
     page = text_of(operating, "/operations/")
     assert "“fixed”" in page
     assert "start <a" in page
-    assert "verb retry, jobs 2" in page
+    assert "verb retry" in page
     assert str(dead.pk) not in page  # its row stands in its own history
     assert "state dead → queued" in text_of(operating, f"/jobs/{dead.pk}/")
 
