@@ -57,10 +57,10 @@ WAITING_AFTER = f"{WAITING} AND j.priority BETWEEN %s AND %s AND j.id > %s"
 # Every queue that has rows to publish: a loose scan of the partial index, whose cost is the number of queues.
 WAITING_QUEUES = """
 WITH RECURSIVE names(queue) AS (
-    SELECT min(queue) FROM jobs_job WHERE state = 'queued' AND published_at IS NULL
+    SELECT (SELECT queue FROM jobs_job WHERE state = 'queued' AND published_at IS NULL ORDER BY queue LIMIT 1)
     UNION ALL
-    SELECT (SELECT min(j.queue) FROM jobs_job j
-            WHERE j.state = 'queued' AND j.published_at IS NULL AND j.queue > names.queue)
+    SELECT (SELECT j.queue FROM jobs_job j
+            WHERE j.state = 'queued' AND j.published_at IS NULL AND j.queue > names.queue ORDER BY j.queue LIMIT 1)
     FROM names WHERE names.queue IS NOT NULL
 )
 SELECT queue FROM names WHERE queue IS NOT NULL

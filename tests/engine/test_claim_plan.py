@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from jobs import lifecycle
 from jobs.models import Job
@@ -43,6 +43,21 @@ def plan_of(act: Callable[[], Any]) -> str:
 def analyze() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE jobs_job")
+
+
+def rows_read(act: Callable[[], Any]) -> int:
+    """Return how many rows of jobs PostgreSQL looks at for what `act` sends."""
+
+    def so_far() -> int:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs_job'"
+        )
+        return int(cursor.fetchone()[0])
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        before = so_far()
+        act()
+        return so_far() - before
 
 
 def claim(ids: list[UUID]) -> list[Run]:
@@ -93,3 +108,15 @@ def test_jobs_whose_message_was_lost_are_claimed_in_the_order_of_their_index() -
         assert "jobs_job_published" in plan
         assert "Sort" not in plan
         analyze()
+
+
+def test_of_a_backlog_no_more_is_read_than_is_published() -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite keeps no statistics of its own accord
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM pg_statistic WHERE starelid = 'jobs_job'::regclass")  # what other tests left
+        cursor.execute("INSERT INTO jobs_job (task) SELECT 'tests.tasks.add' FROM generate_series(1, 100000)")
+    for _ in range(2):
+        assert rows_read(lambda: lifecycle.take_unpublished("default", 10)) < 100
+        assert rows_read(lifecycle.waiting_queues) < 100
+        analyze()  # and again, now that the statistics know

@@ -50,8 +50,9 @@ STEPS = {
         sqlite=36, postgresql=18, commands=32, redis_trips=24,
     ),
     "a top-up of 1,000": Bound(
-        "names and pauses of the queues; the rows are taken in two parts, and each part is one pipeline",
-        sqlite=6, postgresql=6, commands=2020, redis_trips=4,
+        "names and pauses of the queues; the rows are taken in two parts, and each part is one pipeline; on PostgreSQL"
+        " a SET LOCAL rides along with each",
+        sqlite=6, postgresql=10, commands=2020, redis_trips=4,
     ),
     "1,000 that came due": Bound(
         "one transaction: the due rows are locked, then moved",
