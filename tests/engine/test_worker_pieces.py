@@ -106,7 +106,9 @@ def test_a_worker_that_knows_nothing_takes_a_small_batch(configure: Any) -> None
     assert Averages().batch_size() == 3
 
 
-@pytest.mark.parametrize(("seconds", "size"), [(0.0, 250), (0.00001, 250), (0.001, 100), (0.01, 10), (0.033, 3), (0.5, 1), (60, 1)])
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(0.0, 250), (0.00001, 250), (0.001, 100), (0.01, 10), (0.033, 3), (0.5, 1), (60, 1)]
+)
 def test_a_batch_is_what_finishes_in_the_time(seconds: float, size: int) -> None:
     averages = Averages()
     averages.learn("t", seconds, slot_count=1)
