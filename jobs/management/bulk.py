@@ -15,6 +15,7 @@ from django.db.models import Count
 from jobs import operations, spoken
 from jobs.conf import get_settings
 from jobs.filters import parse, pinned, written
+from jobs.lifecycle import operate
 from jobs.management.operator import (
     FAILED,
     IN_PART,
@@ -61,6 +62,8 @@ class BulkCommand(OperatorCommand):
         return {}
 
     def act(self, **options: Any) -> int | None:
+        # before the transaction: a refusal stays in the audit log
+        operate.permit(options["actor"], operations.BULK_VERBS[self.verb].permission, self.verb, target="operation")
         wanted = self._wanted(options)
         with transaction.atomic(using=get_settings().database):
             operation = self._preview(wanted, options)
@@ -133,7 +136,7 @@ class BulkCommand(OperatorCommand):
         if not options["dry_run"]:
             operation.delete(using=get_settings().database)
 
-    def _finish(self, operation: Operation, actor: str) -> int:
+    def _finish(self, operation: Operation, actor: operate.Actor) -> int:
         total = 0 if operation.is_capped else operation.expected_count
         try:
             with Progress(self.stderr, self.done) as line:

@@ -13,12 +13,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
 from jobs.errors import FilterError, InvalidJob, NotPermitted
 from jobs.filters import Search, parse
 from jobs.filters.values import UNITS
+from jobs.lifecycle import operate
 
 FAILED, USAGE, IN_PART, NOTHING = 1, 2, 3, 4
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|min|m|h|d|w)\Z")
@@ -28,10 +31,12 @@ class OperatorCommand(BaseCommand):
     """A command that acts in somebody's name. Subclasses write `act` and return an exit code or None for 0."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--actor", default="", help="name in the audit log (cli: and the name of your account)")
+        parser.add_argument(
+            "--actor", default="", help="name in the audit log (cli: and your account); a user's permissions hold"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        options["actor"] = options.get("actor") or account()
+        options["actor"] = acting(options.get("actor") or account())
         try:
             code = self.act(**options)
         except FilterError as error:
@@ -50,6 +55,14 @@ class OperatorCommand(BaseCommand):
     def say(self, text: str) -> None:
         """Write a line to standard output."""
         self.stdout.write(text)
+
+
+def acting(name: str) -> operate.Actor:
+    """Return the site's user of this name, whose permissions are checked then, or the name itself."""
+    if not apps.is_installed("django.contrib.auth"):
+        return name
+    users = get_user_model()._default_manager
+    return users.filter(**{get_user_model().USERNAME_FIELD: name}).first() or name
 
 
 def account() -> str:

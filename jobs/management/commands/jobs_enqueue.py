@@ -10,6 +10,7 @@ from django.utils import timezone
 from jobs.definition import resolve
 from jobs.errors import UnknownTask
 from jobs.filters.known import tasks_like
+from jobs.lifecycle import operate
 from jobs.management.operator import USAGE, OperatorCommand, duration
 from jobs.models import Job
 
@@ -35,6 +36,7 @@ class Command(OperatorCommand):
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> None:
+        operate.permit(options["actor"], "jobs.edit_job", "enqueue")
         try:
             task = resolve(options["task"])
         except UnknownTask as error:
@@ -47,7 +49,7 @@ class Command(OperatorCommand):
             kwargs=_json("--kwargs", options["keywords"], dict),
             tags=options["tags"],
             unique_key=options["unique_key"],
-            enqueued_by=options["actor"][:128],
+            enqueued_by=operate.actor_name(options["actor"])[:128],
             **({"due_at": timezone.now() + options["delay"]} if options["delay"] else {}),
         )
         job.queue, job.priority = task.queue_name, task.priority

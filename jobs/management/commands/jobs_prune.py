@@ -56,6 +56,7 @@ class Command(OperatorCommand):
         super().add_arguments(parser)
 
     def act(self, **options: Any) -> int | None:
+        operate.permit(options["actor"], "jobs.discard_job", "prune", target="jobs")
         age, states = options["older_than"], options["states"]
         if bool(age) != bool(states):
             raise CommandError("Give both: --older-than 30d --state succeeded", returncode=USAGE)
