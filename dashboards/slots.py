@@ -1,7 +1,8 @@
 """Who works on what: the runs of living workers with their jobs, and how busy each queue's workers are."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -28,8 +29,7 @@ class RunningJob:
 
 def running_jobs(workers: Iterable[Worker]) -> dict[str, list[RunningJob]]:
     """Return the runs that have begun, by worker, the longest first, in one statement."""
-    all_runs = ((worker.pk, UUID(run["job"]), float(run["seconds"])) for worker in workers for run in worker.runs)
-    runs = list(islice(all_runs, RUN_LIMIT))
+    runs = list(islice(_runs(workers), RUN_LIMIT))
     if not runs:
         return {}
     rows = Job.objects.using(get_settings().database).filter(pk__in=[job_id for _, job_id, _ in runs])
@@ -39,6 +39,14 @@ def running_jobs(workers: Iterable[Worker]) -> dict[str, list[RunningJob]]:
         if job_id in known:
             found.setdefault(worker_id, []).append(RunningJob(job_id, *known[job_id], seconds))
     return found
+
+
+def _runs(workers: Iterable[Worker]) -> Iterator[tuple[str, UUID, float]]:
+    """Yield (worker, job, seconds); leave out what is not a run: anybody who may write rows may write these."""
+    for worker in workers:
+        for run in worker.runs:
+            with suppress(ValueError, TypeError, KeyError, AttributeError):
+                yield worker.pk, UUID(run["job"]), float(run["seconds"])
 
 
 def serves(worker: Worker, queue: str) -> bool:

@@ -1,9 +1,10 @@
 """Addresses of the pages, of the probes and of /metrics."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from dashboards import bulk, views
 from dashboards.actions import verb_view
+from dashboards.converters import NameConverter
 from dashboards.job_verbs import job_verb
 from dashboards.pages import jobs
 from dashboards.pages.edit import edit
@@ -17,6 +18,8 @@ from dashboards.pages.schedules import schedules
 from dashboards.pages.tasks import task, tasks
 from dashboards.pages.workers import workers
 
+register_converter(NameConverter, "name")
+
 app_name = "dashboards"
 urlpatterns = [
     path("", overview, name="overview"),
@@ -27,16 +30,16 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/edit/", edit, name="job_edit"),
     path("jobs/<uuid:job_id>/<slug:verb_name>/", job_verb, name="job_verb"),
     path("queues/", queues, name="queues"),
-    path("queues/<str:name>/", queue, name="queue"),
-    path("queues/<str:key>/<slug:verb_name>/", verb_view("queue"), name="queue_verb"),
+    path("queues/<name:name>/", queue, name="queue"),
+    path("queues/<name:key>/<slug:verb_name>/", verb_view("queue"), name="queue_verb"),
     path("failures/", failures, name="failures"),
     path("workers/", workers, name="workers"),
-    path("workers/<str:key>/<slug:verb_name>/", verb_view("worker"), name="worker_verb"),
+    path("workers/<name:key>/<slug:verb_name>/", verb_view("worker"), name="worker_verb"),
     path("schedules/", schedules, name="schedules"),
     path("schedules/<int:key>/edit/", schedule_edit, name="schedule_edit"),
     path("schedules/<int:key>/<slug:verb_name>/", verb_view("schedule"), name="schedule_verb"),
     path("tasks/", tasks, name="tasks"),
-    path("tasks/<str:name>/", task, name="task"),
+    path("tasks/<name:name>/", task, name="task"),
     path("operations/", operations, name="operations"),
     path("operations/preview/", bulk.preview, name="operation_preview"),
     path("operations/<int:key>/", operation, name="operation"),

@@ -66,7 +66,12 @@ def addresses(keys: dict[str, Any]) -> list[str]:
         parts += [reverse(f"admin:jobs_{model}_{view}", args=[escaped(key)]) for view in ("change", "history")]
     said = quote(HOSTILE)
     reflected = [page("job") + f"?q={said}", page("job") + f"?queue={said}&task={said}", f"/{said}", f"/?{said}={said}"]
-    return ["/", *parts, page("job", keys["job"], "edit"), *reflected]
+    names = ("jobs", "failures", "queues", "workers", "schedules", "tasks", "operations")
+    own = ["/", *(f"/{name}/" for name in names)]
+    own += [f"/jobs/{keys['job']}/", f"/jobs/?q={said}", f"/jobs/?q=task:{said}", f"/jobs/suggest/?q=task:{said}"]
+    own += [reverse(f"dashboards:{name}", args=[HOSTILE[:128]]) for name in ("queue", "task")]
+    own += [f"/jobs/{keys['job']}/edit/", f"/schedules/{keys['schedule']}/edit/"]
+    return [*own, *parts, page("job", keys["job"], "edit"), *reflected]
 
 
 @pytest.fixture
@@ -152,7 +157,7 @@ def test_the_admins_own_pages_need_nothing_inline(
 @pytest.mark.usefixtures("memory_transport")
 def test_every_answer_escapes_or_is_json(operating: Client, hostile_rows: dict[str, Any]) -> None:
     for address in addresses(hostile_rows):
-        answer = operating.get(address)
+        answer = operating.get(address, follow=True)
         assert answer.status_code in (200, 404), address
         said = answer.content.decode()
         for wanted in ("<script>window", f"onerror={RUNS}>", "<svg onload", "href=\"javascript", "href='javascript"):
