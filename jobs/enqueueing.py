@@ -14,6 +14,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from jobs import dispatcher, lifecycle
+from jobs.conf import Settings, get_settings
 from jobs.definition import JobTask, check_payload, resolve
 from jobs.errors import InvalidJob, shown
 from jobs.models import Job
@@ -32,7 +33,7 @@ def enqueue(task: JobTask | str, args: Sequence[Any], kwargs: Mapping[str, Any])
 
     Raises: InvalidJob and its subclasses; nothing is written then.
     """
-    return insert([_made(resolve(task), args, kwargs)])[0]
+    return _inserted(_alike(resolve(task), [(args, kwargs)]))[0]
 
 
 def enqueue_many(task: JobTask | str, calls: Iterable[Sequence[Any] | Mapping[str, Any]]) -> list[Job]:
@@ -71,12 +72,9 @@ def _call(index: int, call: Any) -> tuple[Sequence[Any], Mapping[str, Any]]:
     raise InvalidJob(f"calls[{index}]", f"is of type {type(call).__name__}.", "Pass a tuple of arguments or a dict.")
 
 
-def _made(task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
+def _made(task: JobTask) -> Job:
     job = Job(
-        id=uuid7(),
         task=task.module_path,
-        args=args,
-        kwargs=kwargs if isinstance(kwargs, dict) else dict(kwargs),
         queue=task.queue_name,
         priority=task.priority,
         max_attempts=task.attempts_allowed,
@@ -94,21 +92,38 @@ def _made(task: JobTask, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
     return job
 
 
-def _alike(task: JobTask, calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Job]:
-    """Return checked jobs of one task. All columns but the arguments are built and checked once, for the first."""
-    if not calls:
-        return []
-    first = _made(task, *calls[0])
-    _complete(first)
-    jobs, bind = [first], resolve(first.task).bind
-    for args, kwargs in calls[1:]:
+def _alike(task: JobTask, calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Job]:
+    """Return checked jobs of one task, which differ in their arguments only."""
+    model = _model(task)
+    bind = resolve(model.task).bind
+    jobs: list[Job] = []
+    for args, kwargs in calls:
         args, kwargs = check_payload(args, kwargs if isinstance(kwargs, dict) else dict(kwargs))
         bind(args, kwargs)
         job = Job.__new__(Job)  # Job() would look at each of thirty columns again
-        job.__dict__.update(first.__dict__, _state=ModelState(), id=uuid7(), args=args, kwargs=kwargs)
-        job.tags, job.meta = list(first.tags), deepcopy(first.meta) if first.meta else {}
+        job.__dict__.update(model.__dict__, _state=ModelState(), id=uuid7(), args=args, kwargs=kwargs)
+        job.tags, job.meta = list(model.tags), deepcopy(model.meta) if model.meta else {}
         jobs.append(job)
     return jobs
+
+
+_models: dict[str, tuple[JobTask, Settings, Job]] = {}
+
+
+def _model(task: JobTask) -> Job:
+    """Return a job of a task whose columns but the arguments are checked; it is copied, and never inserted itself.
+
+    That of a task as it was declared is kept; a `using()` copy is mostly used once.
+    """
+    settings, name = get_settings(), task.module_path
+    kept = _models.get(name)
+    if kept and kept[0] is task and kept[1] is settings:
+        return kept[2]
+    job = _made(task)
+    _complete_columns(job)
+    if resolve(name) is task and task.expires_at is None:  # a time to be compared with the present each time
+        _models[name] = task, settings, job
+    return job
 
 
 # What a caller may not set: these columns belong to the life that begins now.
@@ -126,12 +141,17 @@ def _complete(job: Job) -> None:
     if not job._state.adding:
         raise InvalidJob("id", f"job {job.id} is in the ledger already.", "Enqueue a new one.")
     job.id = _uuid(job.id)
+    task = _complete_columns(job)
+    job.args, job.kwargs = check_payload(job.args, job.kwargs)
+    task.bind(job.args, job.kwargs)
+
+
+def _complete_columns(job: Job) -> JobTask:
+    """Check and fill in all columns but the arguments, and return the job's task."""
     if not _given(job.due_at):
         job.due_at = Job._meta.get_field("due_at").get_default()
     task = resolve(job.task)
     job.task = task.module_path
-    job.args, job.kwargs = check_payload(job.args, job.kwargs)
-    task.bind(job.args, job.kwargs)
     _check_columns(job)
     if job.max_attempts is None:
         job.max_attempts = task.attempts_allowed
@@ -139,6 +159,7 @@ def _complete(job: Job) -> None:
         job.timeout_seconds = task.limit_seconds
     # a time that the caller gave is compared by the database's clock only: the scheduler moves the job on
     job.state = JobState.SCHEDULED if _given(job.due_at) else JobState.QUEUED
+    return task
 
 
 def _uuid(value: Any) -> UUID:

@@ -1,5 +1,6 @@
 """The front door: what each way to enqueue writes, and what it refuses."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,12 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs import dispatcher
+from jobs.definition import registry
 from jobs.errors import DuplicateJob, InvalidJob, UnknownTask
 from jobs.models import Job
 from jobs.transports import get_transport
 from jobs.transports.memory import MemoryTransport
 from tests.engine import tasks
 from tests.factories import ADD, fresh, make_job
+from tests.support import eventually
 
 pytestmark = [pytest.mark.fast, pytest.mark.django_db]
 
@@ -83,6 +86,28 @@ def test_jobs_of_a_batch_are_what_single_jobs_are_and_share_nothing() -> None:
             assert field.attname in own or getattr(job, field.attname) == getattr(alone, field.attname), field.name
     assert len({job.id for job in batch}) == 3
     assert [(job.args, job.kwargs) for job in map(fresh, batch)] == [(["0"], {}), ([], {"to": "1"}), (["2"], {})]
+
+
+def test_columns_follow_settings_that_change(configure: Any) -> None:
+    configure(MAX_ATTEMPTS=4)
+    assert Job.objects.enqueue(tasks.add).max_attempts == 4
+    configure(MAX_ATTEMPTS=2)
+    assert Job.objects.enqueue(tasks.add).max_attempts == 2
+    assert Job.objects.enqueue(tasks.add.using(max_attempts=3)).max_attempts == 3
+    assert Job.objects.enqueue(tasks.add).max_attempts == 2
+
+
+def test_an_expiry_of_a_declared_task_is_compared_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    expiring = tasks.add.using(expires_at=timezone.now() + timedelta(seconds=1))
+    monkeypatch.setitem(registry._tasks, ADD, expiring)
+    assert Job.objects.enqueue(ADD).expires_at == expiring.expires_at
+
+    def is_refused() -> bool:
+        with suppress(InvalidJob):
+            return not Job.objects.enqueue(ADD)
+        return True
+
+    eventually(is_refused)
 
 
 def test_many_jobs_take_few_statements(django_assert_max_num_queries: Any) -> None:
