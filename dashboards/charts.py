@@ -1,5 +1,7 @@
 """The charts' data: statistics of minutes and hours as at most 300 points, with a sentence that says the same."""
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +38,14 @@ RANGES = {
 DEFAULT_RANGE = "1h"
 HOURLY_24H = Range("24h", "24 hours", 24 * 3600, 3600, is_hourly=True)
 """For one queue or task: a day of their minutes would be read from all the minutes of that day."""
+
+SHARED_SECONDS = 4.0
+"""How long the figures of a chart are shared by everybody who looks: a day is 1,440 rows to add up."""
+MOST_KNOWN = 20
+
+Points = dict[datetime, Figures]
+_lock = threading.Lock()
+_known: dict[tuple[Range, str | None, str | None], tuple[float, Points]] = {}
 
 Value = Callable[[Figures, float], float | None]
 
@@ -99,11 +109,9 @@ def chart(span_name: str, measure_name: str, *, queue: str | None = None, task: 
     if (queue or task) and span.name == HOURLY_24H.name:
         span = HOURLY_24H
     now = figures.present()
+    points = _points(span, queue, task, now)
     step = timedelta(seconds=span.step_seconds)
-    first = _floor(now - timedelta(seconds=span.length_seconds), span.step_seconds) + step
-    points: dict[datetime, Figures] = {}
-    for at, figure in statistics.series(first, queue=queue, task=task, is_hourly=span.is_hourly).items():
-        points.setdefault(_floor(at, span.step_seconds), Figures()).add(figure)
+    first = _first(span, now)
     moments = [first + index * step for index in range(span.length_seconds // span.step_seconds)]
     none, last = Figures(), moments[-1]
 
@@ -119,6 +127,34 @@ def chart(span_name: str, measure_name: str, *, queue: str | None = None, task: 
         "lines": [[line.value(points.get(at, none), minutes_of(at)) for at in moments] for line in measure.lines],
         "text": _sentence(span, points.values()),
     }
+
+
+def _points(span: Range, queue: str | None, task: str | None, now: datetime) -> Points:
+    """Return the figures of each point. Nobody may change what is returned: it is shared for some seconds."""
+    key = (span, queue, task)
+    with _lock:
+        read_at, points = _known.get(key, (float("-inf"), {}))
+        if time.monotonic() - read_at > SHARED_SECONDS:
+            points = {}
+            for at, figure in statistics.series(
+                _first(span, now), queue=queue, task=task, is_hourly=span.is_hourly
+            ).items():
+                points.setdefault(_floor(at, span.step_seconds), Figures()).add(figure)
+            while len(_known) >= MOST_KNOWN:
+                del _known[next(iter(_known))]
+            _known.pop(key, None)
+            _known[key] = (time.monotonic(), points)
+        return points
+
+
+def forget() -> None:
+    """Read anew the next time."""
+    _known.clear()
+
+
+def _first(span: Range, now: datetime) -> datetime:
+    step = timedelta(seconds=span.step_seconds)
+    return _floor(now - timedelta(seconds=span.length_seconds), span.step_seconds) + step
 
 
 def _floor(at: datetime, step_seconds: int) -> datetime:

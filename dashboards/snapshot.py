@@ -24,31 +24,39 @@ from jobs.transports import get_transport
 WORKER_LIMIT = 500
 SHOWN = (JobState.SCHEDULED, JobState.BLOCKED, JobState.QUEUED, JobState.RUNNING, JobState.RETRYING)
 NEVER = float("-inf")
+LOAD_SHARE = 0.1
+"""Most of the time that snapshots may take, in a process; over a huge backlog they come less often."""
+LONGEST_SECONDS = 5.0
+"""Most seconds for which one is shared."""
 
 broker = Probe(lambda: get_transport().ping(), timeout_seconds=1.0)
 
 _lock = threading.Lock()
 _taken_at = NEVER
+_spent_seconds = 0.0
 _text = ""
 
 
 def current(max_age_seconds: float = 1.0) -> str:
     """Return a snapshot as JSON text, a fresh one if the last is older than `max_age_seconds`.
 
-    Blocks for the queries; callers that come meanwhile wait for the same snapshot.
+    One that took long, as over a huge backlog, is shared for longer: see LOAD_SHARE. Blocks for the queries; callers
+    that come meanwhile wait for the same snapshot.
     """
-    global _taken_at, _text
+    global _taken_at, _spent_seconds, _text
     with _lock:
-        if time.monotonic() - _taken_at > max_age_seconds:
+        started = time.monotonic()
+        if started - _taken_at > max(max_age_seconds, _spent_seconds / LOAD_SHARE):
             _text = json.dumps(take(), cls=DjangoJSONEncoder, separators=(",", ":"))
             _taken_at = time.monotonic()
+            _spent_seconds = min(_taken_at - started, LONGEST_SECONDS * LOAD_SHARE)
         return _text
 
 
 def forget() -> None:
     """Take a fresh snapshot the next time: somebody has just changed what it shows."""
-    global _taken_at
-    _taken_at = NEVER
+    global _taken_at, _spent_seconds
+    _taken_at, _spent_seconds = NEVER, 0.0
 
 
 def take() -> dict[str, Any]:

@@ -20,9 +20,6 @@ SHORTEST_SECONDS = 1.0
 IDLE_SECONDS = 2.0
 """Time after which a snapshot is taken although nothing was heard: heartbeats and ages change as well."""
 
-LOAD_SHARE = 0.1
-"""Most of the time that snapshots may take; over a huge backlog they come less often."""
-
 
 current = database_sync_to_async(snapshot.current, thread_sensitive=False)
 
@@ -61,7 +58,7 @@ class Ticker:
             while True:
                 heard.clear()
                 spent_seconds = await self._tick()
-                await asyncio.sleep(max(SHORTEST_SECONDS, spent_seconds / LOAD_SHARE))
+                await asyncio.sleep(max(SHORTEST_SECONDS, spent_seconds / snapshot.LOAD_SHARE))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(heard.wait(), IDLE_SECONDS - SHORTEST_SECONDS)
         finally:

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboards import recent, snapshot, state_tabs, task_rows
+from dashboards import charts, recent, snapshot, state_tabs, task_rows
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def fresh_snapshot() -> Iterator[None]:
 
 def forget() -> None:
     """Let the pages read all figures anew."""
-    for figures in (snapshot, recent, state_tabs, task_rows):
+    for figures in (snapshot, recent, charts, state_tabs, task_rows):
         figures.forget()
 
 

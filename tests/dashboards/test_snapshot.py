@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from jobs.histograms import quantile
 from jobs.lifecycle import operate
 from jobs.models import Statistic, Worker
 from tests.factories import make_job
+from tests.support import eventually
 
 ADD = "tests.tasks.add"
 
@@ -117,7 +119,24 @@ def test_a_snapshot_is_shared_for_a_second() -> None:
     first = snapshot.current(max_age_seconds=60)
     make_job("queued", task=ADD, args=[1])
     assert snapshot.current(max_age_seconds=60) is first
-    assert json.loads(snapshot.current(max_age_seconds=-1))["totals"]["queued"] == 1
+    snapshot.forget()
+    assert json.loads(snapshot.current(max_age_seconds=60))["totals"]["queued"] == 1
+
+
+@pytest.mark.fast
+def test_a_snapshot_that_took_long_is_shared_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    def slowly() -> dict[str, int]:
+        time.sleep(0.05)
+        taken.append(1)
+        return {"number": len(taken)}
+
+    monkeypatch.setattr(snapshot, "take", slowly)
+    first = snapshot.current(max_age_seconds=0)
+    assert snapshot.current(max_age_seconds=0) == first
+    eventually(lambda: snapshot.current(max_age_seconds=0) != first, 5)
+    assert len(taken) == 2
 
 
 @pytest.mark.django_db
