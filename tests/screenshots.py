@@ -35,7 +35,7 @@ from jobs.lifecycle import operate  # noqa: E402
 from jobs.models import Job, Queue, Schedule, SchedulerLease, ScheduleRun, Worker  # noqa: E402
 from jobs.states import JobState  # noqa: E402
 from queuehub.embedded import EmbeddedServer  # noqa: E402
-from tests import screenshot_traffic  # noqa: E402
+from tests import screenshot_jobs, screenshot_traffic  # noqa: E402
 from tests.run_directory import directory  # noqa: E402
 from tests.support import eventually, free_port  # noqa: E402
 
@@ -76,6 +76,9 @@ def fill() -> None:
     operate.pause_queue(queues[2], actor="ann", reason=PAUSED)
     operate.revive(Job.objects.dead().order_by("-id")[:42], actor="ben", reason="certificates renewed")
     operate.discard(Job.objects.dead().order_by("id")[:3], actor="ann", reason="customer is gone")
+    screenshot_jobs.bulk()
+    screenshot_jobs.story()
+    failures.fold()
     timings = {"nightly-rollup": "0 3 * * *", "send-digests": "30 7 * * MON-FRI", "renew-tokens": "*/15 * * * *"}
     for name, cron in timings.items():
         _schedule(Schedule.objects.create(name=name, task="tests.tasks.add", cron=cron))
@@ -161,6 +164,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 def pages() -> dict[str, str]:
     """Return the addresses of the pages by the pictures' names."""
+    told = Job.objects.dead().filter(attempt=4, task=screenshot_jobs.TASK).values_list("pk", flat=True).get()
     busiest = next(iter(screenshot_traffic.BUSY))
     task = screenshot_traffic.TASK
     return {
@@ -170,6 +174,15 @@ def pages() -> dict[str, str]:
         "queue": f"/queues/{busiest}/",
         "workers": "/workers/",
         "schedules": "/schedules/",
+        "jobs": "/jobs/",
+        "jobs-dead": "/jobs/?q=state:dead+created:>-7d",
+        "jobs-fault": "/jobs/?q=state:dead+stat:dead",
+        "job": f"/jobs/{told}/",
+        "job-queued": f"/jobs/{Job.objects.queued().values_list('pk', flat=True).first()}/",
+        "job-edit": f"/jobs/{told}/edit/",
+        "failures": "/failures/",
+        "operations": "/operations/",
+        **screenshot_jobs.addresses(),
         "tasks": "/tasks/?q=sample",
         "task": f"/tasks/{task}/",
         "admin": "/admin/",
