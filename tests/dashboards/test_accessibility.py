@@ -10,7 +10,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from jobs import failures
+from jobs import failures, operations
 from jobs.lifecycle import operate
 from jobs.models import AuditEntry, Schedule, Worker
 from tests.factories import make_job
@@ -38,10 +38,16 @@ def addresses(web_server: str, administrator: User) -> list[str]:
     failures.name_unnamed()
     failures.fold()
     assert AuditEntry.objects.exists()
+    dead, queued = found["dead"].pk, found["queued"].pk
+    preview = operations.preview("discard", actor="ann", ids=[dead, queued])
+    ended = operations.preview("discard", actor="ann", ids=[queued], reason="customer is gone")
+    operations.finish_now(operations.start(ended, actor="ann"))
     return [
         "/", "/queues/", "/queues/mail/", "/queues/bulk/", "/workers/", "/schedules/", f"/schedules/{edited.pk}/edit/",
-        "/tasks/", f"/tasks/{ADD}/", "/jobs/", f"/jobs/{found['dead'].pk}/", "/failures/", "/operations/",
-        "/nothing/here", "/admin/", "/admin/jobs/job/", f"/admin/jobs/deadletter/{found['dead'].pk}/change/",
+        "/tasks/", f"/tasks/{ADD}/", "/jobs/", f"/jobs/{dead}/", f"/jobs/{queued}/", f"/jobs/{dead}/edit/",
+        "/jobs/?q=state:dead+task:tests", "/jobs/?q=state:dead+stat:x", "/failures/", "/operations/",
+        f"/operations/{preview.pk}/", f"/operations/{ended.pk}/",
+        "/nothing/here", "/admin/", "/admin/jobs/job/", f"/admin/jobs/deadletter/{dead}/change/",
     ]  # fmt: skip
 
 
