@@ -58,6 +58,9 @@ class Adapter(ABC):
 class Ledger(Adapter):
     """A system that keeps its jobs in SQL, so that its tables grow."""
 
+    piles_up_by_hand = False
+    """Whether `pile_up` writes into the tables, so that its rate says nothing about the system."""
+
     @abstractmethod
     def succeeded_count(self) -> int:
         """See Adapter.succeeded_count()."""

@@ -111,7 +111,7 @@ def pile(adapter: Ledger, count: int) -> dict[str, Any]:
     """Enqueue a backlog."""
     begun = time.monotonic()
     adapter.pile_up(count)
-    return {"is_filled": True, "seconds": time.monotonic() - begun}
+    return {"is_by_hand": adapter.piles_up_by_hand, "seconds": time.monotonic() - begun}
 
 
 def span(adapter: Ledger, seconds: float) -> dict[str, Any]:
@@ -164,6 +164,8 @@ def main(module: str, variant: str, action: str, *arguments: str) -> None:
             say(latency(adapter, float(rate), float(seconds), Path(path)))
         case ["grow", count]:
             adapter.grow(int(count))
+        case ["left"]:
+            say({"is_drained": adapter.is_drained()})
         case ["empty"]:
             _wait_until_drained(adapter, None)
         case ["analyze"]:

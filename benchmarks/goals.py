@@ -168,7 +168,8 @@ def _killed(value: Value) -> Finding | None:
     runs = [run for run in (single_run(value, name, "kill") for name in (POSTGRESQL, SQLITE)) if run]
     if not runs:
         return None
-    lost, count = (sum(run[field] for run in runs) for field in ("lost", "count"))
+    lost = sum(run["lost"] + run["held"] for run in runs)
+    count = sum(run["count"] for run in runs)
     return f"{lost} of {count:,}; over all faults see [faults.md](faults.md)", lost == 0, None
 
 

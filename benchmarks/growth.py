@@ -14,7 +14,7 @@ def growth(bench: Bench, name: str, peer: Peer, rate: float, seconds: float, siz
 
     A step is {"finished", "single", "bulk", "drain"}; the backlog, as large as the last step, is {"rows", "bulk",
     "before", "after"}, where the last two are the rates of one worker process in the midst of it, before and after
-    ANALYZE.
+    ANALYZE; "bulk" is None if the backlog was written into the tables by hand.
 
     Raises: MeasureError.
     """
@@ -29,13 +29,14 @@ def growth(bench: Bench, name: str, peer: Peer, rate: float, seconds: float, siz
         bench.postgresql.set_autovacuum(False)  # or it might ANALYZE when it likes
         try:
             with bench.client(name, peer, "pile", sizes[-1]) as client:
-                bulk = sizes[-1] / answer(client)["seconds"]
+                piled = answer(client)
             bench.postgresql.checkpoint()
             before = _span(bench, name, peer, seconds)
         finally:
             bench.postgresql.set_autovacuum(True)
         bench.act(name, peer, "analyze")
         after = _span(bench, name, peer, seconds)
+    bulk = None if piled["is_by_hand"] else sizes[-1] / piled["seconds"]
     return {"steps": steps, "backlog": {"rows": sizes[-1], "bulk": bulk, "before": before, "after": after}}
 
 

@@ -24,9 +24,10 @@ TICK_SECONDS = 0.05
 
 
 def kill(bench: Bench, name: str, peer: Peer) -> dict[str, Any]:
-    """Return {"count", "interrupted", "lost", "doubled", "recovery_seconds"} of jobs that each sleep for 5 ms.
+    """Return {"count", "interrupted", "lost", "held", "doubled", "recovery_seconds"} of jobs that each sleep for 5 ms.
 
-    `interrupted` began before the kill and had not ended; `lost` never ended, `doubled` ended more than once;
+    `interrupted` began before the kill and had not ended; `lost` never ended, and the system has no unfinished job;
+    `held` had not ended either, but the system still has jobs that it may run some day; `doubled` ended more than once;
     `recovery_seconds` passed from the kill until the last job ended.
 
     Raises: MeasureError.
@@ -42,11 +43,15 @@ def kill(bench: Bench, name: str, peer: Peer) -> dict[str, Any]:
         killed_at = time.monotonic()
         with bench.running(name, peer, described["workers"]["2"]):
             ended_at = _await_all(path, count)
+            with bench.client(name, peer, "left") as client:
+                is_drained = answer(client)["is_drained"]
     ends = counted(path)[ENDED]
+    missing_count = count - len(ends)
     return {
         "count": count,
         "interrupted": interrupted_count,
-        "lost": count - len(ends),
+        "lost": missing_count if is_drained else 0,
+        "held": 0 if is_drained else missing_count,
         "doubled": sum(1 for times in ends.values() if times > 1),
         "recovery_seconds": round(ended_at - killed_at, 1),
     }

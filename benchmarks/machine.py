@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -57,5 +58,7 @@ def _revision() -> str:
         done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
+    if shutil.which("git") is None:
+        return "unknown"
     changed = " with changes" if git("status", "--porcelain", "--", "jobs", "queuehub") else ""
     return (git("rev-parse", "--short", "HEAD") or "unknown") + changed

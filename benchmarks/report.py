@@ -41,8 +41,9 @@ slowest and the fastest as ±half of it in percent.
 - **memory** - proportional set size of two worker processes with their parents and helpers: 4 s after their start, and
   the most while they run jobs of 1 ms.
 - **killed in mid-drain** - jobs that each sleep for 5 ms; when 30 % have ended, all worker processes are killed by
-  SIGKILL and started again. Lost is what has not ended when 35 s have passed without any end; some of it may come back
-  later. [survival.md](survival.md) has the long story.
+  SIGKILL and started again. What has not ended when 35 s have passed without any end is lost if the system knows of no
+  unfinished job, and held if it does: such jobs may come back by later rounds or by hand. What was run, but not yet
+  recorded, is doubled. [survival.md](survival.md) has the long story.
 - **growth** - the same rates with that many finished jobs in the tables, and then, with as many jobs waiting, the rate
   of one process over a fixed time in the midst of them, before and after ANALYZE. In brackets: the multiple of the
   smallest size.

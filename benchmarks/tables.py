@@ -87,10 +87,10 @@ def kills(value: dict[str, Any]) -> list[str]:
     """Return what became of jobs whose workers were killed."""
 
     def row(peer: dict[str, Any], run: dict[str, Any]) -> list[str]:
-        fields = ("count", "interrupted", "lost", "doubled")
+        fields = ("count", "interrupted", "lost", "held", "doubled")
         return [peer["title"], *(f"{run[field]:,}" for field in fields), f"{run['recovery_seconds']:.1f}"]
 
-    headings = ["jobs", "enqueued", "interrupted", "lost", "doubled", "last end after the kill, s"]
+    headings = ["jobs", "enqueued", "interrupted", "lost", "held", "doubled", "last end after the kill, s"]
     return _of_single_runs(value, "kill", headings, row)
 
 
@@ -160,9 +160,13 @@ def _table(headings: list[str], rows: list[list[str]]) -> list[str]:
     ]
 
 
-def _of_first(rate: float, first: float) -> str:
+def _of_first(rate: float | None, first: float) -> str:
+    if rate is None:
+        return "-"
     return f"{rate:,.0f} ({rate / first:.2f} x)" if first else f"{rate:,.0f}"
 
 
-def _small(figure: float) -> str:
+def _small(figure: float | None) -> str:
+    if figure is None:
+        return "-"
     return f"{figure:,.0f}" if figure >= 100 or figure == int(figure) else f"{figure:.3g}"

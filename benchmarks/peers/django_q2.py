@@ -12,17 +12,13 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
 from django_q.brokers import get_broker  # noqa: E402
 from django_q.models import OrmQ, Task  # noqa: E402
 from django_q.tasks import async_task  # noqa: E402
 
-from benchmarks.adapter import Call, Ledger  # noqa: E402
+from benchmarks.adapter import BATCH, Call, Ledger  # noqa: E402
 
-# the one row that there is, copied; a package is read and run as often as it is found
-COPY = """
-INSERT INTO django_q_ormq (key, payload, lock)
-SELECT key, payload, lock FROM django_q_ormq CROSS JOIN generate_series(2, %s)
-"""
 GROW = """
 INSERT INTO django_q_task (id, name, func, args, kwargs, started, stopped, success, attempt_count)
 SELECT
@@ -32,7 +28,22 @@ FROM generate_series(1, %s)
 """
 
 
+class Collector:
+    """Stands in for the broker, and keeps the packages that it is given."""
+
+    list_key = settings.Q_CLUSTER["name"]
+
+    def __init__(self) -> None:
+        self.packages: list[str] = []
+
+    def enqueue(self, package: str) -> int:
+        """Keep one."""
+        self.packages.append(package)
+        return len(self.packages)
+
+
 class DjangoQ2(Ledger):
+    piles_up_by_hand = True
     packages = ("django-q2", "Django", "psycopg")
     bulk = "async_task, job by job, 1,000 in one transaction: it has no other way"
 
@@ -68,9 +79,14 @@ class DjangoQ2(Ledger):
             cursor.execute(GROW, [count])
 
     def pile_up(self, count: int) -> None:
-        self.enqueue("noop", ())
-        with connection.cursor() as cursor:
-            cursor.execute(COPY, [count])
+        for start in range(0, count, BATCH):
+            collector = Collector()
+            for _ in range(min(BATCH, count - start)):
+                async_task("benchmarks.work.noop", broker=collector)
+            now = timezone.now()
+            OrmQ.objects.bulk_create(
+                OrmQ(key=Collector.list_key, payload=package, lock=now) for package in collector.packages
+            )
 
     def analyze(self) -> None:
         with connection.cursor() as cursor:

@@ -57,6 +57,7 @@ TASKS = {"noop": noop, "work": work, "stamp": stamp, "mark": mark}
 
 
 class DjangoTasksDB(Ledger):
+    piles_up_by_hand = True
     configuration = (
         "`db_worker --interval 0.05 --no-startup-delay`, one command a process; psycopg, CONN_MAX_AGE=None, autocommit"
     )

@@ -62,18 +62,19 @@ def test_a_table_gives_medians_spreads_and_ratios_without_failed_repeats(tmp_pat
 def test_costs_memory_kills_and_growth_have_a_line_for_each_system_that_was_measured() -> None:
     spent = {"commands": 0.5, "reads": 0.0625, "statements": 0.075, "wal_bytes": 1234.4}
     own = {"peer": "queuehub-postgresql"}
+    doubled = {"doubled": 1, "recovery_seconds": 9}
     text = tables.all_tables(
         measured(
             {**own, "measure": "cost", "enqueue": spent, "drain": spent, "count": 10},
             {**own, "measure": "memory", "idle_bytes": 98_600_000, "busy_bytes": 101_000_000, "companions_bytes": 0},
-            {**own, "measure": "kill", "count": 1000, "interrupted": 2, "lost": 0, "doubled": 1, "recovery_seconds": 9},
+            {**own, "measure": "kill", "count": 1000, "interrupted": 2, "lost": 0, "held": 3, **doubled},
             grown(before=90.0, after=80.0),
         )
     )
     name = "| QueueHub on PostgreSQL |"
     assert f"{name} 0.5 | 0.0625 | 0.075 | 1,234 | 0.5 | 0.0625 | 0.075 | 1,234 |" in text
     assert f"{name} 99 | 101 | - |" in text
-    assert f"{name} 1,000 | 2 | 0 | 1 | 9.0 |" in text
+    assert f"{name} 1,000 | 2 | 0 | 3 | 1 | 9.0 |" in text
     assert f"{name} 10 | - | 5 (1.00 x) | 50 (1.00 x) | 100 (1.00 x) |" in text
     assert f"{name} 10 | 1,000 | - | 25 (0.50 x) | 90 (0.90 x), after ANALYZE 80 (0.80 x) |" in text
 

@@ -23,12 +23,15 @@ function version(name) {
   return JSON.parse(fs.readFileSync(path.join(process.env.NODE_PATH, name, "package.json"))).version;
 }
 
+async function isDrained() {
+  const counts = await queue.getJobCounts("wait", "active", "prioritized", "delayed");
+  return Object.values(counts).every((count) => count === 0);
+}
+
 async function waitUntilDrained(file, pollSeconds = POLL_SECONDS) {
   const deadline = now() + BigInt(LONGEST_SECONDS * 1e9);
   for (;;) {
-    const counts = await queue.getJobCounts("wait", "active", "prioritized", "delayed");
-    const left = Object.values(counts).reduce((sum, count) => sum + count, 0);
-    if (left === 0 && fs.existsSync(file)) return;
+    if (fs.existsSync(file) && (await isDrained())) return;
     if (now() > deadline) throw new Error(`jobs were left after ${LONGEST_SECONDS} s`);
     await pause(pollSeconds * 1000);
   }
@@ -87,6 +90,9 @@ const actions = {
   async marks(count, file, milliseconds) {
     await fill("mark", Number(count), (key) => [file, key, Number(milliseconds)]);
     say({ is_filled: true });
+  },
+  async left() {
+    say({ is_drained: await isDrained() });
   },
   async latency(rate, seconds, file) {
     say({ is_filled: true });
