@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 from dashboards import bulk, views
 from dashboards.actions import verb_view
 from dashboards.converters import NameConverter
+from dashboards.export import export
 from dashboards.job_verbs import job_verb
 from dashboards.pages import jobs
 from dashboards.pages.edit import edit
@@ -26,6 +27,7 @@ urlpatterns = [
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/count/", jobs.count, name="jobs_count"),
     path("jobs/suggest/", jobs.suggestions, name="jobs_suggest"),
+    path("jobs/export/", export, name="jobs_export"),
     path("jobs/<uuid:job_id>/", job, name="job"),
     path("jobs/<uuid:job_id>/edit/", edit, name="job_edit"),
     path("jobs/<uuid:job_id>/<slug:verb_name>/", job_verb, name="job_verb"),

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from dashboards import job_rows
+from dashboards import export, job_rows
 from dashboards.pages import jobs as page_of_jobs
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, AuditEntry, Job
 from tests.dashboards.conftest import forget
 from tests.factories import claim, make_job
 
@@ -144,6 +144,34 @@ def test_rows_can_be_chosen_only_by_those_who_may_change_some(viewing: Client, o
     assert 'value="retry"' in page
     assert 'name="scope"' in page
     assert 'name="scope"' not in text_of(operating, "/jobs/")
+
+
+def test_a_list_is_exported_by_those_who_may(viewing: Client, operating: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(export, "BATCH", 2)
+    for number in range(5):
+        make_job("dead", task=ADD, args=[number], unique_key=f"=1+{number}")
+    make_job("queued", task=FAIL)
+    rows = operating.post("/jobs/export/", {"q": "state:dead", "format": "json"}).json()
+    assert [row["args"] for row in rows] == [[4], [3], [2], [1], [0]]
+    answer = operating.post("/jobs/export/", {"q": "state:dead", "format": "csv"})
+    assert 'filename="jobs.csv"' in answer.headers["Content-Disposition"]
+    lines = answer.content.decode().splitlines()
+    assert len(lines) == 6
+    assert ",'=1+4," in lines[1]
+    assert AuditEntry.objects.filter(action="export", reason="state:dead").count() == 2
+    assert operating.get("/jobs/export/").status_code == 405
+    assert operating.post("/jobs/export/", {"q": "stat:dead"}).headers["Location"] == "/jobs/"
+    assert viewing.post("/jobs/export/").status_code == 403
+    assert AuditEntry.objects.filter(action="export", result="refused").count() == 1
+    assert "Export" in text_of(operating, "/jobs/")
+    assert "Export" not in text_of(viewing, "/jobs/")
+
+
+def test_an_export_has_no_payload_for_those_who_may_not_see_it(operator: User, operating: Client) -> None:
+    make_job("dead", task=ADD, args=[4711])
+    operator.user_permissions.remove(operator.user_permissions.get(codename="view_payload"))
+    for kind in ("csv", "json"):
+        assert "4711" not in operating.post("/jobs/export/", {"format": kind}).content.decode()
 
 
 def test_the_list_needs_its_permission(viewer: User, viewing: Client, client: Client) -> None:
