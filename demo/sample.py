@@ -14,8 +14,9 @@ from itertools import accumulate, islice
 from typing import Any
 from uuid import UUID
 
-from demo.sample_failures import FAILURES
+from demo.sample_failures import FAILURES, Failure, name_of
 from demo.sample_names import QUEUES, TASKS
+from jobs import failures
 from jobs.histograms import add_counts, add_histograms, histogram
 from jobs.models import Queue, Statistic
 from jobs.statements import Columns, ledger_transaction
@@ -27,6 +28,7 @@ Key = tuple[float, str, str]  # minute in Unix seconds, queue, task
 
 WEEK_SECONDS = 7 * 86400.0
 BATCH = 5000
+FOLD_BATCH = 50_000
 DEAD_ATTEMPTS, RETRYING_ATTEMPTS = 5, 2
 RARE_EVERY = 20_000
 # By Zipf's law: a few tasks make most of the work, as in real systems.
@@ -35,12 +37,13 @@ _WEIGHTS = list(accumulate(1 / (rank + 1) for rank in _RANKS))
 _JOB_KINDS = {
     "id": "uuid", "task": "text", "queue": "text", "state": "text", "priority": "int", "kwargs": "json",
     "attempt": "int", "failure_count": "int", "reason": "text", "result": "json", "finished_at": "timestamp",
-    "max_attempts": "int", "tags": "json", "created_at": "timestamp", "due_at": "timestamp",
+    "max_attempts": "int", "tags": "json", "created_at": "timestamp", "due_at": "timestamp", "fingerprint": "text",
 }  # fmt: skip
 _ATTEMPT_KINDS = {
     "id": "uuid", "number": "int", "outcome": "text", "claim": "bigint", "worker": "text", "host": "text",
     "pid": "int", "code_version": "text", "queue": "text", "started": "float8", "finished": "float8",
-    "is_alone": "bool", "exception_class": "text", "message": "text", "traceback": "text",
+    "is_alone": "bool", "exception_class": "text", "message": "text", "traceback": "text", "fingerprint": "text",
+    "frame": "text", "task": "text",
 }  # fmt: skip
 
 
@@ -99,6 +102,8 @@ class Sample:
                 statements.insert_jobs(_columns(jobs, _JOB_KINDS), "")
                 statements.record(_columns(attempts, _ATTEMPT_KINDS))
             told(batch[-1] + 1)
+        while failures.fold(FOLD_BATCH):
+            pass
         Statistic.objects.using(using).bulk_create(_statistics(sums), batch_size=BATCH)
 
     def _job(self, number: int) -> Row:
@@ -112,7 +117,7 @@ class Sample:
             "priority": self.random.choice((0, 0, 0, 5, -10)), "kwargs": json.dumps(self._arguments(number)),
             "created": created, "attempt": 0, "failure_count": 0, "reason": "", "result": None, "finished_at": None,
             "max_attempts": DEAD_ATTEMPTS, "tags": '["sample"]', "created_at": _moment(created),
-            "due_at": _moment(created),
+            "due_at": _moment(created), "fingerprint": None,
         }  # fmt: skip
         match state:
             case JobState.SCHEDULED:
@@ -130,11 +135,14 @@ class Sample:
                 self._retried_count += is_retried
                 job["attempt"], job["failure_count"] = 1 + is_retried, is_retried
                 job["result"] = json.dumps({"rows": number % 977})
+        if job["failure_count"]:
+            job["fingerprint"], _ = name_of(_failure(number))
         return job
 
     def _attempts(self, job: Row, number: int) -> Iterator[Row]:
         """Yield the columns of a job's attempts; `started` and `finished` in Unix seconds."""
-        failure = FAILURES[number // 20 % len(FAILURES)]
+        failure = _failure(number)
+        fingerprint, frame = name_of(failure)
         started = job["created"] + self.random.expovariate(2)
         for index in range(1, job["attempt"] + 1):
             is_good = index > job["failure_count"]
@@ -148,6 +156,7 @@ class Sample:
                 "exception_class": "" if is_good else failure.exception_class,
                 "message": "" if is_good else failure.message(salt),
                 "traceback": "" if is_good else failure.traceback(salt),
+                "fingerprint": None if is_good else fingerprint, "frame": frame, "task": job["task"],
             }  # fmt: skip
             started = finished + 10 * 2**index
 
@@ -164,6 +173,10 @@ class Sample:
             "address": f"user{number % 40_000}@example.org", "is_test": False, "note": f"{bits:0100x}"[:100],
             "items": [bits % 97, bits % 89, bits % 83], "url": f"https://shop.example.org/orders/{bits % 10**9:09d}",
         }  # fmt: skip
+
+
+def _failure(number: int) -> Failure:
+    return FAILURES[number // 20 % len(FAILURES)]
 
 
 def _moment(seconds: float) -> str:

@@ -1,6 +1,9 @@
 """The made-up failures of the sample: 300 kinds, each with an exception class, a message and a place in the code."""
 
 from dataclasses import dataclass
+from functools import cache
+
+from jobs.fingerprints import fingerprint_of, frame_of
 
 _KINDS = (
     ("TimeoutError", "no answer from {host} within {number} ms"),
@@ -56,3 +59,10 @@ class Failure:
 
 
 FAILURES = [Failure(*kind, *place) for place in _PLACES for kind in _KINDS]
+
+
+@cache
+def name_of(failure: Failure) -> tuple[str, str]:
+    """Return the fingerprint of a failure and its place, as a settlement would find them."""
+    frame = frame_of(failure.traceback(0))
+    return fingerprint_of(failure.exception_class, failure.message(0), frame), frame

@@ -14,14 +14,15 @@ from pathlib import Path
 LENGTH = 16
 MOST_MESSAGE = 500
 
-# Each pattern takes linear time; in this order, because a later one would break up what an earlier one knows.
+# Each pattern takes linear time; in this order, because a later one would break up what an earlier one knows. Numbers
+# and identifiers have one shape: "7f3a01" may be followed by "813201". A prefix such as "req_" stays.
 _SHAPES = (
     (re.compile(r"\b[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\b"), "<uuid>"),
     (re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|`[^`\n]*`"), "<value>"),
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s,;)\]}>]+"), "<url>"),
     (re.compile(r"(?<![\w.>])~?(?:/[\w.@%+-]+){2,}/?|\b[A-Za-z]:\\[\w.\\-]+"), "<path>"),
-    (re.compile(r"\b0x[0-9a-fA-F]+\b|\b(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,}\b"), "<hex>"),
-    (re.compile(r"[-+]?\b\d+(?:[.,:]\d+)*"), "<n>"),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b|(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}(?![A-Za-z0-9])"), "<n>"),
+    (re.compile(r"(?<![A-Za-z0-9])[-+]?\d+(?:[.,:]\d+)*"), "<n>"),
     (re.compile(r"\s+"), " "),
 )
 _FRAME = re.compile(r'^[\s|+]*File "([^"\n]+)", line \d+, in (.+)$', re.MULTILINE)

@@ -7,9 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from demo.sample import Sample, least_attempts
-from demo.sample_failures import FAILURES
+from demo.sample_failures import FAILURES, name_of
 from demo.sample_names import QUEUES, RARE_TASK
-from jobs.models import Attempt, Job
+from jobs.fingerprints import fingerprint_of, frame_of
+from jobs.models import Attempt, Failure, FailureGroup, Job
 from jobs.states import FINAL
 from jobs.statistics import totals
 
@@ -29,6 +30,9 @@ def test_a_sample_has_the_jobs_attempts_and_statistics_that_were_asked_for() -> 
         assert [attempt.number for attempt in attempts] == list(range(1, job.attempt + 1))
         assert attempts[-1].outcome == ("success" if job.state == "succeeded" else "error")
         assert abs(job.finished_at - attempts[-1].finished_at) < timedelta(milliseconds=1)
+    assert not Job.objects.filter(state="dead", fingerprint=None).exists()
+    assert sum(FailureGroup.objects.values_list("count", flat=True)) == Attempt.objects.filter(outcome="error").count()
+    assert (FailureGroup.objects.count(), Failure.objects.count()) == (300, 0)
     counted: Counter[str] = Counter()
     for figures in totals().values():
         counted.update(figures.counts)
@@ -41,6 +45,10 @@ def test_a_sample_has_the_jobs_attempts_and_statistics_that_were_asked_for() -> 
 @pytest.mark.fast
 def test_the_sample_fails_in_300_ways() -> None:
     assert len({(each.exception_class, each.template, each.path) for each in FAILURES}) == 300
+    assert len({name_of(each) for each in FAILURES}) == 300
+    for each in FAILURES:
+        text = each.traceback(123_456)
+        assert fingerprint_of(each.exception_class, each.message(123_456), frame_of(text)) == name_of(each)[0]
     assert FAILURES[0].traceback(7).endswith(f"TimeoutError: {FAILURES[0].message(7)}\n")
 
 
