@@ -7,10 +7,10 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models import Value as SqlValue
 from django.db.models.fields.json import KeyTransform
-from django.db.models.functions import Cast, StrIndex
+from django.db.models.functions import Cast, Coalesce, Concat, StrIndex
 
 from jobs.conf import get_settings
 from jobs.filters import known
@@ -48,6 +48,8 @@ class Context:
     """Expressions that conditions refer to by name."""
     is_scan: bool = False
     """Set by a condition that no index serves for these states."""
+    is_costly: bool = False
+    """Set by a condition that looks at the attempts of each row."""
 
     def scans_unless(self, states: frozenset[str] | set[str]) -> None:
         """Say that an index serves the condition for these states only."""
@@ -141,9 +143,11 @@ def _error(value: Value, context: Context) -> Q:
         context.scans_unless({JobState.DEAD})
         return Q(fingerprint__in=found)
     # groups know messages without their numbers and quoted values: what has those is looked for in the attempts
-    context.is_scan = True
-    told = Q(message__icontains=text) | Q(exception_class__icontains=text)
-    return Q(Exists(_last_attempts().filter(told)))
+    context.is_scan = context.is_costly = True
+    told = _last_attempts().values(told=Concat("exception_class", SqlValue(" "), "message"))[:1]
+    # a subquery for each row and no join: a planner may turn that round and read all attempts first
+    context.aliases["last_error"] = Coalesce(Subquery(told), SqlValue(""), output_field=TextField())
+    return Q(last_error__icontains=text)
 
 
 def created(term: Term, context: Context) -> Q:
@@ -185,6 +189,7 @@ def _wait(operator: str, waited: timedelta, context: Context) -> Q:
     until_claimed = Q(state=JobState.RUNNING, **{f"claimed_at__{suffix}": due_then})
     condition = still | until_claimed
     if not context.states.isdisjoint(FINAL):
+        context.is_costly = True
         ran = _last_attempts().filter(**{f"started_at__{suffix}": OuterRef("due_at") + waited})
         condition |= Q(state__in=sorted(FINAL)) & Q(Exists(ran))
     return condition
@@ -211,7 +216,9 @@ def _argument(column: str, term: Term, context: Context) -> Q:
         place = KeyTransform(part, place)
     name = f"argument_{term.start}"
     context.aliases[name] = place
-    return any_of([Q(**{name: meaning}) for value in term.values for meaning in json_values(value.text)])
+    meanings = [meaning for value in term.values for meaning in json_values(value.text)]
+    found = Q(**{f"{name}__in": meanings})
+    return found | Q(**{name: None}) if None in meanings else found
 
 
 def word(term: Term, context: Context) -> Q:

@@ -2,7 +2,7 @@
 then."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,10 @@ from jobs.conf import get_settings
 
 _STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock: about a millisecond."""
+
+
+# Rows that people look at are in memory, and no plan for 50 of them is worth compiling.
+_PLANNING = {"random_page_cost": "1.1", "jit": "off"}
 
 
 class TookTooLong(Exception):
@@ -38,17 +42,25 @@ def limited(seconds: float) -> Iterator[None]:
 @contextmanager
 def _on_server(connection: Any, seconds: float) -> Iterator[None]:
     is_nested = connection.in_atomic_block
-    milliseconds = max(1, int(seconds * 1000))
+    wanted = {"statement_timeout": str(max(1, int(seconds * 1000))), **_PLANNING}
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        former = ""
-        if is_nested:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            former = cursor.fetchone()[0]
-        # LOCAL: gone at the end of the transaction, so that a connection pool between us and the server may be used
-        cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+        former = _settings(cursor, wanted) if is_nested else {}
+        _set(cursor, wanted)
         yield
         if is_nested:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [former])
+            _set(cursor, former)
+
+
+def _settings(cursor: Any, names: Iterable[str]) -> dict[str, str]:
+    names = list(names)
+    cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
+    return dict(zip(names, cursor.fetchone(), strict=True))
+
+
+def _set(cursor: Any, values: Mapping[str, str]) -> None:
+    # local: gone at the end of the transaction, so that a connection pool between us and the server may be used
+    pairs = ", ".join(["set_config(%s, %s, true)"] * len(values))
+    cursor.execute(f"SELECT {pairs}", [text for pair in values.items() for text in pair])
 
 
 @contextmanager

@@ -34,6 +34,8 @@ class Plan:
     scanning: list[Term] = field(default_factory=list)
     """The terms that no index serves."""
     aliases: dict[str, Any] = field(default_factory=dict)
+    is_costly: bool = False
+    """Whether looking at a row means looking at its attempts, too."""
 
     def served(self) -> "QuerySet[Job]":
         """Return the jobs that match as far as indexes tell."""
@@ -74,6 +76,7 @@ def make_plan(query: Query, *, actor: Any) -> Plan:
         condition = _condition(term, context)
         if term.is_negated:
             condition = _negated(term, condition, context)
+        plan.is_costly = plan.is_costly or context.is_costly
         if context.is_scan:
             plan.scans.append(condition)
             plan.scanning.append(term)

@@ -5,7 +5,7 @@ rows only that match the rest; the answer says so.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,15 +21,16 @@ from jobs.models import Job
 
 NEWEST = 50_000
 """Rows that a search by terms without an index looks at."""
+FEWER = 2_000
+"""Rows that it looks at first: what is frequent is found there."""
 COUNTED = 10_000
-FEWER = 5_000
-"""Rows that it looks at if that takes too long."""
 SEARCH_SECONDS = 1.0
+COUNT_SECONDS = 0.06
 FIRST_SHARE = 0.7
-"""Part of the time for the first try."""
-COUNT_SECONDS = 0.3
+"""Part of the time for what is not yet bounded by a number of rows."""
 BULKY = ("args", "kwargs", "meta", "progress", "result")
 """Columns that lists do not load."""
+STOPPED = "This search was stopped because it takes too long. Name a state, a task or a shorter time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,13 @@ class Search:
         self._deadline = time.monotonic() + seconds
         self.query = query
         self._floor: UUID | None = None
+        self._is_floor_known = False
         self._note = ""
+        self._count: Count | None = None
+        self._seen = 0
         try:
             with limited(seconds):
                 self.plan = make_plan(query, actor=actor)
-                self._look_back()
         except TookTooLong:
             raise FilterError("This search took too long.", "Name a state, a task or a shorter time.") from None
 
@@ -85,16 +88,14 @@ class Search:
 
         Raises: FilterError for a cursor that is none.
         """
+        edge = Q(id__gt=_cursor(newer_than)) if newer_than else Q(id__lt=_cursor(older_than)) if older_than else Q()
+        read = self._scanned if self.plan.scans else self._served
+        jobs = read(edge, "id" if newer_than else "-id", limit + 1)
+        is_more, jobs = len(jobs) > limit, jobs[:limit]
+        self._seen = max(self._seen, len(jobs))
         if newer_than:
-            edge = Q(id__gt=_cursor(newer_than))
-            read = self._read(lambda rows: rows.filter(edge).defer(*BULKY).order_by("id")[: limit + 1])
-            jobs = read[:limit][::-1]
-            has_older, has_newer = True, len(read) > limit
-        else:
-            edge = Q(id__lt=_cursor(older_than)) if older_than else Q()
-            read = self._read(lambda rows: rows.filter(edge).defer(*BULKY).order_by("-id")[: limit + 1])
-            jobs = read[:limit]
-            has_older, has_newer = len(read) > limit, bool(older_than)
+            jobs.reverse()
+        has_older, has_newer = is_more or bool(newer_than), is_more if newer_than else bool(older_than)
         return Found(
             jobs,
             older=str(jobs[-1].id) if jobs and has_older else "",
@@ -103,54 +104,106 @@ class Search:
         )
 
     def count(self, cap: int = COUNTED) -> Count:
-        """Count the matching jobs up to `cap`; where even this would take long, say only that there are some."""
-        seconds = min(COUNT_SECONDS, self._left())
-        try:
-            with limited(seconds):
-                number = self._rows().order_by().values("pk")[: cap + 1].count()
-        except TookTooLong:
-            return Count(0, is_more=True)
-        return Count(min(number, cap), is_more=number > cap)
+        """Count the matching jobs up to `cap`; where even this would take long, say how many were seen at least."""
+        if self._count is None:
+            self._count = self._counted(cap)
+        return self._count
 
-    def _rows(self) -> "QuerySet[Job]":
-        rows = self.plan.served()
-        if self._floor is not None:
-            rows = rows.filter(id__gte=self._floor)
-        return self.plan.narrowed(rows)
-
-    def _read(self, narrow: Callable[["QuerySet[Job]"], "QuerySet[Job]"]) -> list[Job]:
-        """Read rows; if that takes too long, once more among fewer of the newest."""
+    def _counted(self, cap: int) -> Count:
+        """Count up to a tenth of the cap first, which is soon done, then on."""
+        at_least = self._seen
         try:
-            with limited(self._left() * FIRST_SHARE):
-                return list(narrow(self._rows()))
+            with limited(min(COUNT_SECONDS, self._left())):
+                rows = self._rows(self._bottom()).order_by().values("pk")
+                for limit in (cap // 10, cap):
+                    number = rows[: limit + 1].count()
+                    if number <= limit:
+                        return Count(number)
+                    at_least = limit
         except TookTooLong:
             pass
-        fewer = FEWER if self.plan.scans else NEWEST
-        self._note = f"This search takes long: only the newest {fewer:,} jobs were searched."
+        return Count(at_least, is_more=True)
+
+    def _served(self, edge: Q, order: str, limit: int) -> list[Job]:
+        """Read rows that indexes find; if that takes too long, among the newest of all jobs."""
+        try:
+            with limited(self._left() * FIRST_SHARE):
+                return list(self._rows(None).filter(edge).defer(*BULKY).order_by(order)[:limit])
+        except TookTooLong:
+            self._note = f"This search takes long: only the newest {NEWEST:,} jobs were searched."
         try:
             with limited(self._left()):
-                self._floor = next(iter(_newest(self.plan.served() if self.plan.scans else all_jobs(), fewer)), None)
-                return list(narrow(self._rows()))
+                self._floor, self._is_floor_known = _newest(all_jobs(), NEWEST), True
+                return list(self._rows(self._floor).filter(edge).defer(*BULKY).order_by(order)[:limit])
         except TookTooLong:
-            self._note = "This search was stopped because it takes too long. Name a state, a task or a shorter time."
+            self._note = STOPPED
             return []
 
-    def _look_back(self) -> None:
-        """Find the oldest row that terms without an index are tried on."""
-        if not self.plan.scans:
-            return
-        self._floor = next(iter(_newest(self.plan.served(), NEWEST)), None)
-        if self._floor is not None:
-            terms = ", ".join(dict.fromkeys(self.query.written(term) for term in self.plan.scanning))
-            self._note = f"No index serves {terms}: only the newest {NEWEST:,} jobs that match the rest were searched."
+    def _scanned(self, edge: Q, order: str, limit: int) -> list[Job]:
+        """Try rows one by one. The newest few come first if each costs much, else only if all take too long."""
+        jobs: list[Job] = []
+        self._note = STOPPED
+        is_few_first = self.plan.is_costly and order == "-id"
+        for is_few in (True, False) if is_few_first else (False, True):
+            try:
+                with limited(self._left() * (FIRST_SHARE if is_few == is_few_first else 1)):
+                    jobs = self._few(edge, order, limit) if is_few else self._all(jobs, edge, order, limit)
+            except TookTooLong:
+                continue
+            if not is_few:
+                break
+        return jobs
+
+    def _few(self, edge: Q, order: str, limit: int) -> list[Job]:
+        floor = _newest(self.plan.served(), FEWER)
+        jobs = self._read(floor, edge, order, limit) if floor or not self.plan.is_costly else []
+        self._note = f"This search takes long: only the newest {FEWER:,} jobs were searched."
+        return jobs
+
+    def _all(self, jobs: list[Job], edge: Q, order: str, limit: int) -> list[Job]:
+        bottom = self._bottom()
+        if len(jobs) < limit:
+            jobs = self._read(bottom, edge, order, limit)
+        self._note = self._partial() if bottom else ""
+        return jobs
+
+    def _read(self, floor: UUID | None, edge: Q, order: str, limit: int) -> list[Job]:
+        """Return rows in order. Their ids are read without order: else the planner might walk the whole table by id."""
+        rows = self._rows(floor).filter(edge)
+        ids = list(rows.order_by().values_list("id", flat=True)[: COUNTED + 1])
+        if len(ids) > COUNTED:  # so frequent that a walk by id soon has enough
+            return list(rows.defer(*BULKY).order_by(order)[:limit])
+        if not edge and self._is_floor_known:
+            self._count = Count(len(ids))
+        wanted = sorted(ids, reverse=order == "-id")[:limit]
+        found = all_jobs().defer(*BULKY).in_bulk(wanted)
+        return [found[job_id] for job_id in wanted if job_id in found]
+
+    def _partial(self) -> str:
+        terms = ", ".join(dict.fromkeys(self.query.written(term) for term in self.plan.scanning))
+        return f"No index serves {terms}: only the newest {NEWEST:,} jobs that match the rest were searched."
+
+    def _rows(self, floor: UUID | None) -> "QuerySet[Job]":
+        rows = self.plan.served()
+        return self.plan.narrowed(rows.filter(id__gte=floor) if floor else rows)
+
+    def _bottom(self) -> UUID | None:
+        """Return the oldest row that terms without an index are tried on; None if all are."""
+        if self.plan.scans and not self._is_floor_known:
+            served = self.plan.served()
+            # to count so many is cheaper than to sort them, and often there are no more
+            is_more = served.order_by().values("pk")[: NEWEST + 1].count() > NEWEST
+            self._floor, self._is_floor_known = _newest(served, NEWEST) if is_more else None, True
+        return self._floor
 
     def _left(self) -> float:
         return max(0.05, self._deadline - time.monotonic())
 
 
-def _newest(rows: "QuerySet[Job]", number: int) -> "QuerySet[Job, UUID]":
-    """Return the id of that row, counted from the newest; nothing if there are fewer."""
-    return rows.order_by("-id").values_list("id", flat=True)[number - 1 : number]
+def _newest(rows: "QuerySet[Job]", number: int) -> UUID | None:
+    """Return the id of that row, counted from the newest; None if no row is older."""
+    ids = list(rows.order_by("-id").values_list("id", flat=True)[number - 1 : number + 1])
+    return ids[0] if len(ids) > 1 else None
 
 
 def _cursor(text: str) -> UUID:
