@@ -35,7 +35,7 @@ class Reading:
     statements: int
     wal_bytes: int
 
-    def until(self, later: "Reading", job_count: int) -> dict[str, float]:
+    def until(self, later: "Reading", job_count: int) -> dict[str, float | None]:
         """Return what was spent on each of so many jobs since, without this reading's own question to Redis."""
         then, now = asdict(self), asdict(later)
         spent = {name: now[name] - then[name] for name in then}
@@ -45,7 +45,8 @@ class Reading:
 def cost(bench: Bench, name: str, peer: Peer, rate: float) -> dict[str, Any]:
     """Return {"enqueue", "drain", "count"}: the counters per job while many are enqueued, and while they are run.
 
-    One process drains no-op jobs; what the companions do meanwhile is counted too.
+    One process drains no-op jobs; what the companions do meanwhile is counted too. Statements and log are None for
+    systems that do not use PostgreSQL.
 
     Raises: MeasureError.
     """
@@ -63,7 +64,11 @@ def cost(bench: Bench, name: str, peer: Peer, rate: float) -> dict[str, Any]:
             with bench.running(name, peer, described["workers"]["1"]) as workers:
                 answer(client, workers)
                 drained = _reading(bench, name)
-    return {"enqueue": begun.until(filled, count), "drain": filled.until(drained, count), "count": count}
+    spent = {"enqueue": begun.until(filled, count), "drain": filled.until(drained, count)}
+    if peer.store != "postgresql":
+        for part in spent.values():
+            part.update(statements=None, wal_bytes=None)
+    return {**spent, "count": count}
 
 
 def memory(bench: Bench, name: str, peer: Peer) -> dict[str, Any]:

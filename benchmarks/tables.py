@@ -64,7 +64,7 @@ def costs(value: dict[str, Any]) -> list[str]:
         cells = [peer["title"]]
         for part in ("enqueue", "drain"):
             cells += [_small(run[part][field]) for field in ("commands", "reads", "statements")]
-            cells.append(f"{run[part]['wal_bytes']:,.0f}")
+            cells.append("-" if run[part]["wal_bytes"] is None else f"{run[part]['wal_bytes']:,.0f}")
         return cells
 
     names = ["Redis commands", "Redis round trips", "SQL statements", "WAL bytes"]
@@ -124,7 +124,7 @@ def in_a_line(value: dict[str, Any]) -> str:
             words.append(f"{key} ({in_a_line(figure)})")
         elif isinstance(figure, list):
             words.append(f"{key} " + "; ".join(in_a_line(part) for part in figure))
-        elif key.endswith("_bytes") and figure > MEGABYTE:
+        elif key.endswith("_bytes") and figure is not None and figure > MEGABYTE:
             words.append(f"{key.removesuffix('_bytes')} {figure / MEGABYTE:.0f} MB")
         else:
             words.append(f"{key} {_small(figure)}")
