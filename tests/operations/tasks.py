@@ -14,7 +14,7 @@ def chatter(context: Any, lines: int = 2, fails: bool = False) -> None:
         raise ValueError(f"enough of {lines}")
 
 
-@task(takes_context=True, atomic=True)
+@task(takes_context=True, atomic=True, timeout_seconds=10)
 def atomic_chatter(context: Any) -> None:
     """Log in an atomic task."""
     context.log("inside")
