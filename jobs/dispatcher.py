@@ -127,7 +127,20 @@ def top_up() -> int:
     queues = sorted(set(lifecycle.waiting_queues()) - lifecycle.paused_queues())
     if not queues:
         return 0
-    return sum(_top_up_queue(queue, depth) for queue, depth in get_transport().depths(queues).items())
+    depths = get_transport().depths(queues)
+    return _send_lost(queues) + sum(_top_up_queue(queue, depth) for queue, depth in depths.items())
+
+
+def _send_lost(queues: Sequence[str]) -> int:
+    """Send messages for jobs that were lost with a worker, before all others and however many there are.
+
+    Such a job runs alone, so no worker takes it with the rest of a backlog.
+    """
+    refs = lifecycle.take_lost(queues)
+    if not refs:
+        return 0
+    reach("dispatch.taken")
+    return send(refs, at_front=True)
 
 
 def _top_up_queue(queue: str, depth: int) -> int:

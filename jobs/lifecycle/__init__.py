@@ -10,6 +10,7 @@ from jobs.lifecycle.insert import insert
 from jobs.lifecycle.publishing import (
     announce_again,
     paused_queues,
+    take_lost,
     take_unpublished,
     unpublish,
     unpublish_queue,
@@ -41,6 +42,7 @@ __all__ = [
     "republish",
     "settle",
     "suspects_among",
+    "take_lost",
     "take_unpublished",
     "unpublish",
     "unpublish_queue",

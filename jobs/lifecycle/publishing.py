@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from django.db.models import F
+from django.db.models.functions import Now
+
 from jobs.models import Job, Queue
-from jobs.statements import ledger_statement
+from jobs.statements import ledger, ledger_statement, ledger_transaction
 from jobs.states import JobState
 
 Ref = tuple[UUID, int, str, int, str]  # id, publish_seq, queue, priority, task
@@ -15,6 +18,20 @@ def take_unpublished(queue: str, limit: int, minimum_priority: int = -100) -> li
     with ledger_statement() as statements:
         rows = statements.take_unpublished(queue, limit, minimum_priority)
     return [(job_id, seq, queue, priority, task) for job_id, seq, priority, task in rows]
+
+
+def take_lost(queues: Sequence[str], limit: int = 1000) -> list[Ref]:
+    """Mark queued rows that were lost with a worker as published, and return them by priority and age."""
+    ids = ledger().lost(limit)
+    if not ids:
+        return []
+    with ledger_transaction():
+        lost = Job.objects.filter(id__in=ids, queue__in=queues, state=JobState.QUEUED, published_at=None)
+        locked = lost.select_for_update(skip_locked=True).order_by("-priority", "id")
+        rows = list(locked.values_list("id", "publish_seq", "queue", "priority", "task"))
+        taken = Job.objects.filter(id__in=[row[0] for row in rows])
+        taken.update(published_at=Now(), publish_seq=F("publish_seq") + 1)
+    return [(job_id, seq + 1, queue, priority, task) for job_id, seq, queue, priority, task in rows]
 
 
 def unpublish(refs: Iterable[tuple[UUID, int]]) -> int:

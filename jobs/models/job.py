@@ -155,6 +155,11 @@ class Job(models.Model):
                 name="jobs_job_to_publish",
                 condition=Q(state=JobState.QUEUED, published_at__isnull=True),
             ),
+            models.Index(
+                fields=["queue", "-priority", "id"],
+                name="jobs_job_lost",
+                condition=Q(state=JobState.QUEUED, published_at__isnull=True, loss_count__gt=0),
+            ),
             models.Index(fields=["published_at"], name="jobs_job_published", condition=Q(state=JobState.QUEUED)),
             models.Index(fields=["due_at"], name="jobs_job_due", condition=Q(state__in=_DUE_LATER)),
             models.Index(

@@ -66,6 +66,12 @@ WITH RECURSIVE names(queue) AS (
 SELECT queue FROM names WHERE queue IS NOT NULL
 """
 
+# Jobs that were lost with a worker, of which few exist at any time: they have an index of their own.
+LOST = """
+SELECT id FROM {table} WHERE state = 'queued' AND published_at IS NULL AND loss_count > 0
+ORDER BY queue, priority DESC, id LIMIT %s
+"""  # nosec B608
+
 # A cancel request turns "run again" into "cancelled". It is read from the row that the statement locks, not from a
 # join, whose copy could be older than the request.
 _TO_BE = (
@@ -109,6 +115,9 @@ class Statements(ABC):
 
     now: ClassVar[str]
     """SQL for the present moment by the database's clock."""
+
+    lost_table: ClassVar[str] = "jobs_job"
+    """The table of jobs, with the word that makes the database look for lost ones by their index, if it needs one."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
@@ -176,6 +185,10 @@ class Statements(ABC):
     def waiting_queues(self) -> list[str]:
         """Return the names of all queues with queued, unpublished rows."""
         return [row[0] for row in self._rows(WAITING_QUEUES)]
+
+    def lost(self, limit: int) -> list[UUID]:
+        """Return up to `limit` queued, unpublished jobs that were lost with a worker."""
+        return [UUID(str(row[0])) for row in self._rows(LOST.format(table=self.lost_table), [limit])]
 
     def present(self) -> datetime:
         """Return the database's present moment."""

@@ -118,6 +118,7 @@ class SQLiteStatements(Statements):
     """SQLite 3.35 and later."""
 
     now: ClassVar[str] = NOW
+    lost_table: ClassVar[str] = "jobs_job INDEXED BY jobs_job_lost"
 
     def insert_jobs(self, columns: Columns, conflict: str) -> tuple[Sequence[UUID], datetime]:
         source, params = relation(columns)
