@@ -57,7 +57,7 @@ class BulkCommand(OperatorCommand):
         add_reason(parser)
         super().add_arguments(parser)
 
-    def extra(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def verb_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the verb's own options."""
         return {}
 
@@ -102,7 +102,7 @@ class BulkCommand(OperatorCommand):
     def _preview(self, wanted: Mapping[str, Any], options: Mapping[str, Any]) -> Operation:
         return operations.preview(
             self.verb, actor=options["actor"], reason=options["reason"], per_second=options["per_second"],
-            options=self.extra(options), **wanted,
+            options=self.verb_options(options), **wanted,
         )  # fmt: skip
 
     def _tell_preview(self, operation: Operation, options: Mapping[str, Any]) -> None:

@@ -20,6 +20,6 @@ class Command(BulkCommand):
         super().add_arguments(parser)
         parser.add_argument("--in", dest="delay", type=duration, metavar="10m", help="run them later")
 
-    def extra(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def verb_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         delay = options["delay"]
         return {"run_after": (timezone.now() + delay).isoformat()} if delay else {}
