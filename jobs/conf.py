@@ -207,6 +207,8 @@ def _network_problems(networks: Any) -> list[str]:
     problems = []
     for network in networks:
         try:
+            if not isinstance(network, str):  # numbers are networks to ip_network(), and False is 0.0.0.0
+                raise ValueError(f"{shown(network)} is not a network")
             ip_network(network)
         except ValueError as error:
             problems.append(f"METRICS_NETWORKS: {error}")
