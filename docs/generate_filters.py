@@ -11,8 +11,8 @@ PAGE = PROJECT / "docs" / "filters.md"
 
 HEAD = """# Filters
 
-One line of text says which jobs are meant: in the box above the lists of jobs, in an address (`?q=`), and behind
-`--filter` of the [commands](commands.md).
+One line of text says which jobs are meant: in the box above the lists of jobs, here and in the admin, in an address
+(`?q=`), and behind `--filter` of the [commands](commands.md).
 
 ```text
 state:dead queue:mail,bulk -task:rollup created:>-2h error:Timeout
@@ -22,7 +22,8 @@ state:dead queue:mail,bulk -task:rollup created:>-2h error:Timeout
 - Of several values, separated by commas, one must hold.
 - A minus in front turns a term round: `-queue:mail` is every other queue.
 - A value in quotes may hold anything: `error:"502 Bad Gateway"`. In it, `\\"` is a quote and `\\\\` a backslash.
-- A word without a field means a task whose name has it, or a job whose id begins so.
+- A word without a field means a task whose name has it, a job whose id begins so, or the unfinished job that holds it
+  as its unique key.
 - At most 2,048 characters, 40 terms, and 100 values in a term.
 
 | field | means | compares | examples | an index serves it | needs |

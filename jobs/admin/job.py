@@ -1,10 +1,9 @@
 """Jobs in the admin: found by id, task, queue and state, with every attempt and its traceback."""
 
 from typing import Any, ClassVar
-from uuid import UUID
 
-from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -16,6 +15,8 @@ from jobs.admin.display import moment
 from jobs.admin.editing import EditAdmin
 from jobs.admin.lists import QueueFilter, StateFilter, TaskFilter
 from jobs.admin.verbs import CANCEL, CLONE, DISCARD, RESTORE, RETRY, RUN_JOB_NOW, Verb
+from jobs.errors import FilterError
+from jobs.filters import Search, parse
 from jobs.models import Attempt, Job
 
 ATTEMPTS_SHOWN = 25
@@ -58,7 +59,7 @@ class JobPage(EditAdmin):
     verbs: ClassVar[tuple[Verb, ...]] = (RETRY, RUN_JOB_NOW, CANCEL, DISCARD, RESTORE, CLONE)
     view_permission = "jobs.view_job"
     search_fields = ["id", "task"]
-    search_help_text = "A job's id, its unique key or correlation id, or part of a task's name"
+    search_help_text = 'A filter, as in: state:dead task:billing error:Timeout created:>-2h; or a part of a name or id'
     list_filter: ClassVar[Any] = [StateFilter, QueueFilter, TaskFilter]
     inlines = [AttemptInline]
     fieldsets = [
@@ -88,14 +89,15 @@ class JobPage(EditAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> "tuple[QuerySet[Any], bool]":
-        term = search_term.strip()
-        if not term:
+        if not search_term.strip():
             return queryset, False
         try:
-            return queryset.filter(pk=UUID(term)), False
-        except ValueError:
-            exact = Q(unique_key=term) | Q(correlation_id=term)
-            return queryset.filter(exact | Q(task__icontains=term)), False
+            found, note = Search(parse(search_term), actor=request.user).among(queryset)
+        except FilterError as error:
+            found, note = queryset.none(), str(error)
+        if note and request.method == "GET":  # behind an action the same list is shown again
+            messages.warning(request, note)
+        return found, False
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return RETRY.allows(request.user)

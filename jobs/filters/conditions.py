@@ -222,10 +222,12 @@ def _argument(column: str, term: Term, context: Context) -> Q:
 
 
 def word(term: Term, context: Context) -> Q:
-    """A term without a field: a part of a task's name, or the beginning of an id."""
+    """A term without a field: a part of a task's name, the beginning of an id, an unfinished job's unique key."""
     conditions = []
     for value in term.values:
         names = known.tasks_like(value.text)
+        if ids := known.ids_with_key(value.text):
+            conditions.append(Q(id__in=ids))
         if is_id(value.text) and len(value.text) >= 4:
             conditions.append(_id(value.text))
             if names == [value.text]:  # no task is called so

@@ -1,13 +1,16 @@
 """Names that the site knows: tasks, queues, workers, kinds of failures. Read from code and small tables."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.db.models import Q
 
 from jobs.conf import get_settings
 from jobs.definition import registry
-from jobs.models import Failure, FailureGroup, Queue, Statistic, Worker
+from jobs.filters.states import StateIn
+from jobs.models import Failure, FailureGroup, Job, Queue, Statistic, Worker
 from jobs.models.statistic import Period
+from jobs.states import UNFINISHED
 
 MOST_NAMES = 1000
 """Names that are looked at; who has more tasks than that finds the others by their whole name."""
@@ -54,6 +57,12 @@ def tasks_like(text: str) -> list[str]:
         return [text]
     names = task_names()
     return [text] if text in names else matching(names, text) or [text]
+
+
+def ids_with_key(text: str) -> list[UUID]:
+    """Return the unfinished job that holds this unique key, if there is one."""
+    rows = Job.objects.using(_alias()).filter(StateIn(UNFINISHED), unique_key=text).order_by()
+    return list(rows.values_list("id", flat=True))
 
 
 def matching(names: Iterable[str], text: str) -> list[str]:

@@ -37,9 +37,9 @@ class Plan:
     is_costly: bool = False
     """Whether looking at a row means looking at its attempts, too."""
 
-    def served(self) -> "QuerySet[Job]":
-        """Return the jobs that match as far as indexes tell."""
-        return _in_states(all_jobs(), self.states).filter(*self.indexed)
+    def served(self, rows: "QuerySet[Job] | None" = None) -> "QuerySet[Job]":
+        """Return the jobs, or those of `rows`, that match as far as indexes tell."""
+        return _in_states(all_jobs() if rows is None else rows, self.states).filter(*self.indexed)
 
     def narrowed(self, rows: "QuerySet[Job]") -> "QuerySet[Job]":
         """Return those of `rows` for which the other conditions hold, too."""

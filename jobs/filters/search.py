@@ -24,6 +24,7 @@ NEWEST = 50_000
 FEWER = 2_000
 """Rows that it looks at first: what is frequent is found there."""
 COUNTED = 10_000
+LISTED = 1_000
 SEARCH_SECONDS = 1.0
 COUNT_SECONDS = 0.06
 FIRST_SHARE = 0.7
@@ -102,6 +103,17 @@ class Search:
             newer=str(jobs[0].id) if jobs and has_newer else "",
             note=self._note,
         )
+
+    def among(self, rows: "QuerySet[Job]") -> tuple["QuerySet[Job]", str]:
+        """Return those of `rows` that match, for lists that order and count by themselves, and the note of `Found`.
+
+        Of terms that no index serves these are the newest 1,000 jobs that match.
+        """
+        if not self.plan.scans:
+            return self.plan.served(rows), ""
+        found = self.page(limit=LISTED)
+        is_more = f" The newest {LISTED:,} of them are shown." if found.older else ""
+        return rows.filter(pk__in=[job.pk for job in found.jobs]), found.note + is_more
 
     def count(self, cap: int = COUNTED) -> Count:
         """Count the matching jobs up to `cap`; where even this would take long, say how many were seen at least."""

@@ -51,6 +51,8 @@ CASES = [
     ("-task:letter", "dead gone late old plain running"),
     ("letter", "deep text"),
     ("-letter state:queued", "plain"),
+    ("invoice-17", "plain"),
+    ("invoice-17,letter", "deep plain text"),
     ("nothing.of.the.kind", ""),
     ("worker:web-3", "dead"),
     ("worker:worker-1 state:running", "running"),
