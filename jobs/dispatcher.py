@@ -137,10 +137,7 @@ def _send_lost(queues: Sequence[str]) -> int:
     Such a job runs alone, so no worker takes it with the rest of a backlog.
     """
     refs = lifecycle.take_lost(queues)
-    if not refs:
-        return 0
-    reach("dispatch.taken")
-    return send(refs, at_front=True)
+    return _send_taken(refs, at_front=True) if refs else 0
 
 
 def _top_up_queue(queue: str, depth: int) -> int:
@@ -151,9 +148,13 @@ def _top_up_queue(queue: str, depth: int) -> int:
         refs = lifecycle.take_unpublished(queue, min(batch, goal - depth), minimum)
         if not refs:
             break
-        reach("dispatch.taken")
-        went = send(refs)
+        went = _send_taken(refs)
         sent, depth = sent + went, depth + len(refs)
         if went < len(refs):
             break
     return sent
+
+
+def _send_taken(refs: Sequence[Ref], *, at_front: bool = False) -> int:
+    reach("dispatch.taken")
+    return send(refs, at_front=at_front)
