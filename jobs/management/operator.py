@@ -18,7 +18,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from jobs.errors import FilterError, InvalidJob, NotPermitted
+from jobs.errors import FilterError, InvalidJob, NotPermitted, QueueHubError
 from jobs.filters import Search, parse
 from jobs.filters.values import UNITS
 from jobs.lifecycle import operate
@@ -39,10 +39,9 @@ class OperatorCommand(BaseCommand):
         options["actor"] = acting(options.get("actor") or account())
         try:
             code = self.act(**options)
-        except FilterError as error:
-            raise CommandError(str(error), returncode=USAGE) from None
-        except (InvalidJob, NotPermitted) as error:
-            raise CommandError(str(error), returncode=USAGE) from None
+        except QueueHubError as error:
+            is_usage = isinstance(error, FilterError | InvalidJob | NotPermitted)
+            raise CommandError(str(error), returncode=USAGE if is_usage else FAILED) from None
         except (OperationalError, InterfaceError) as error:
             raise CommandError(f"The ledger does not answer: {str(error).strip()}", returncode=FAILED) from None
         if code:
