@@ -86,8 +86,14 @@ def _claim_next(worker_id: str) -> Run | None:
 
 
 def _execute(run: Run) -> None:
-    context = TaskContext(run.job_id, run.number, lambda: run.job_id in lifecycle.cancel_requests([run.worker]))
-    if executor.is_async(run):
+    is_async = executor.is_async(run)
+
+    def is_cancelled() -> bool:
+        # A coroutine may not ask the database; and while it runs here, nobody else does anything.
+        return not is_async and run.job_id in lifecycle.cancel_requests([run.worker])
+
+    context = TaskContext(run.job_id, run.number, is_cancelled)
+    if is_async:
         async_to_sync(executor.aexecute)(run, context)
     else:
         with soft_limit(executor.limit_seconds(run), TaskTimeout("timeout_seconds passed")):

@@ -111,6 +111,11 @@ def report(context: Any, word: str = "") -> dict[str, Any]:
     return {"job_id": context.job_id, "attempt": context.attempt, "cancelled": context.cancelled}
 
 
+@task(takes_context=True)
+async def ask_async(context: Any) -> bool:
+    return bool(context.cancelled)
+
+
 @task
 async def add_async(a: int, b: int = 0) -> int:
     """Return the sum, from the event loop."""

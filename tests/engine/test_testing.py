@@ -50,6 +50,11 @@ def test_every_kind_of_task_runs(any_database: None, transport: MemoryTransport)
     assert Worker.objects.get().state == "stopped"
 
 
+def test_a_coroutine_may_look_whether_it_is_cancelled(any_database: None) -> None:
+    tasks.ask_async.enqueue()
+    assert [(job.state, job.result) for job in run_jobs()] == [("succeeded", False)]
+
+
 def test_failures_end_in_their_jobs(any_database: None) -> None:
     Group.objects.create(name="taken")
     tasks.fail.using(max_attempts=1).enqueue()
