@@ -85,7 +85,8 @@ export function suggestInto(box, list) {
   }
 
   box.addEventListener("input", () => {
-    clearTimeout(timer);
+    close(); // what is shown was for another text, and would be put in the wrong place
+    list.replaceChildren();
     timer = setTimeout(ask, WAIT_MS);
   });
   box.addEventListener("focus", () => {
