@@ -12,7 +12,7 @@ from jobs.errors import FilterError
 from jobs.filters import conditions
 from jobs.filters.conditions import Context
 from jobs.filters.fields import FIELDS, PAYLOAD_PERMISSION
-from jobs.filters.states import INDEXED_UNFINISHED, StateIn
+from jobs.filters.states import AT_REST, INDEXED_UNFINISHED, StateIn
 from jobs.filters.terms import Query, Term, parse, quoted
 from jobs.filters.values import is_relative, meant, span
 from jobs.models import Job
@@ -34,12 +34,25 @@ class Plan:
     scanning: list[Term] = field(default_factory=list)
     """The terms that no index serves."""
     aliases: dict[str, Any] = field(default_factory=dict)
+    names_task: bool = False
+    """Whether a term asks for tasks by name."""
     is_costly: bool = False
     """Whether looking at a row means looking at its attempts, too."""
 
     def served(self, rows: "QuerySet[Job] | None" = None) -> "QuerySet[Job]":
         """Return the jobs, or those of `rows`, that match as far as indexes tell."""
         return _in_states(all_jobs() if rows is None else rows, self.states).filter(*self.indexed)
+
+    def parts(self) -> "list[QuerySet[Job]]":
+        """Return the jobs of `served` in parts that have an index each, for a task that may be rare."""
+        groups = [self.states & set(group) for group in (AT_REST, *INDEXED_UNFINISHED)]
+        if not self.names_task or self.states in groups:
+            return [self.served()]
+        return [
+            all_jobs().filter(StateIn(group), state__in=sorted(states)).filter(*self.indexed)
+            for group, states in zip((AT_REST, *INDEXED_UNFINISHED), groups, strict=True)
+            if states
+        ]
 
     def narrowed(self, rows: "QuerySet[Job]") -> "QuerySet[Job]":
         """Return those of `rows` for which the other conditions hold, too."""
@@ -77,6 +90,7 @@ def make_plan(query: Query, *, actor: Any) -> Plan:
         if term.is_negated:
             condition = _negated(term, condition, context)
         plan.is_costly = plan.is_costly or context.is_costly
+        plan.names_task = plan.names_task or (term.field in {"task", ""} and not term.is_negated)
         if context.is_scan:
             plan.scans.append(condition)
             plan.scanning.append(term)

@@ -126,9 +126,9 @@ class Search:
         at_least = self._seen
         try:
             with limited(min(COUNT_SECONDS, self._left())):
-                rows = self._rows(self._bottom()).order_by().values("pk")
+                parts = [self._rows(self._bottom())] if self.plan.scans else self.plan.parts()
                 for limit in (cap // 10, cap):
-                    number = rows[: limit + 1].count()
+                    number = sum(rows.order_by().values("pk")[: limit + 1].count() for rows in parts)
                     if number <= limit:
                         return Count(number)
                     at_least = limit
@@ -140,7 +140,10 @@ class Search:
         """Read rows that indexes find; if that takes too long, among the newest of all jobs."""
         try:
             with limited(self._left() * FIRST_SHARE):
-                return list(self._rows(None).filter(edge).defer(*BULKY).order_by(order)[:limit])
+                parts = [rows.filter(edge) for rows in self.plan.parts()]
+                if len(parts) > 1:
+                    return _in_order(_first_ids(parts, order, limit), order, limit)
+                return list(parts[0].defer(*BULKY).order_by(order)[:limit])
         except TookTooLong:
             self._note = f"This search takes long: only the newest {NEWEST:,} jobs were searched."
         try:
@@ -187,9 +190,7 @@ class Search:
             return list(rows.defer(*BULKY).order_by(order)[:limit])
         if not edge and self._is_floor_known:
             self._count = Count(len(ids))
-        wanted = sorted(ids, reverse=order == "-id")[:limit]
-        found = all_jobs().defer(*BULKY).in_bulk(wanted)
-        return [found[job_id] for job_id in wanted if job_id in found]
+        return _in_order(ids, order, limit)
 
     def _partial(self) -> str:
         terms = ", ".join(dict.fromkeys(self.query.written(term) for term in self.plan.scanning))
@@ -210,6 +211,25 @@ class Search:
 
     def _left(self) -> float:
         return max(0.05, self._deadline - time.monotonic())
+
+
+def _first_ids(parts: "list[QuerySet[Job]]", order: str, limit: int) -> list[UUID]:
+    """Return at least the first ids of all parts together; without order, unless there are many: see `Search._read`."""
+    found: list[UUID] = []
+    for rows in parts:
+        if len(found) >= limit:  # behind these nobody looks
+            last = sorted(found, reverse=order == "-id")[limit - 1]
+            rows = rows.filter(id__gte=last) if order == "-id" else rows.filter(id__lte=last)
+        ids = list(rows.order_by().values_list("id", flat=True)[: LISTED + 1])
+        found += ids if len(ids) <= LISTED else rows.order_by(order).values_list("id", flat=True)[:limit]
+    return found
+
+
+def _in_order(ids: list[UUID], order: str, limit: int) -> list[Job]:
+    """Return the first of the jobs with these ids."""
+    wanted = sorted(ids, reverse=order == "-id")[:limit]
+    found = all_jobs().defer(*BULKY).in_bulk(wanted)
+    return [found[job_id] for job_id in wanted if job_id in found]
 
 
 def _newest(rows: "QuerySet[Job]", number: int) -> UUID | None:

@@ -6,7 +6,10 @@ from typing import Any
 from django.db import models
 from django.db.models import Func
 
-from jobs.states import JobState
+from jobs.states import FINAL, JobState
+
+AT_REST = tuple(sorted(FINAL | {JobState.BLOCKED}))
+"""The states in which an index finds jobs by their task. In the others they are fewer, and move too often for one."""
 
 INDEXED_UNFINISHED = (
     (JobState.QUEUED,),

@@ -19,7 +19,7 @@ from tests.factories import ADD, make_job
 pytestmark = pytest.mark.django_db
 
 COUNT = 12
-MOST_STATEMENTS = 8
+MOST_STATEMENTS = 10
 """That read tables; the time limits come on top."""
 
 
