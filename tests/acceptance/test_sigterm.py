@@ -18,7 +18,7 @@ Start = Callable[..., Running]
 
 
 def teach_that_jobs_are_short(worker_count: int) -> int:
-    """Run jobs until every worker has had some and takes a hundred at once; return how many."""
+    """Run jobs until every worker has had some and takes many at once; return how many."""
     count = 0
 
     def has_reached_all() -> bool:
@@ -38,7 +38,7 @@ def test_two_hundred_claimed_jobs_survive_a_sigterm(
     running = pool("a", processes=2)
     former = teach_that_jobs_are_short(2)
     Job.objects.enqueue_many(tasks.work, [(journal.path, f"job-{n}", 0.05) for n in range(400)])
-    eventually(lambda: states().get("running") == 200, 10, f"never 200 claimed: {states()}")
+    claimed_count = eventually(lambda: (found := states().get("running", 0)) >= 200 and found, 10, "never 200 claimed")
     asked_at = time.monotonic()
     assert running.stop(30) == 0
     stop_seconds = time.monotonic() - asked_at
@@ -48,7 +48,7 @@ def test_two_hundred_claimed_jobs_survive_a_sigterm(
     figures.add(
         stop_seconds=stop_seconds, begun_before_the_stop=journal.run_count(), given_back=left["queued"]
     )
-    assert left["queued"] > 200, "the claimed jobs ran to their end instead of going back"
+    assert journal.run_count() < claimed_count / 2, "the claimed jobs ran to their end instead of going back"
     assert set(Worker.objects.values_list("state", flat=True)) == {"stopped"}
     assert command("a", "jobs_worker", "--burst", "--processes", "2").wait(90) == 0
     all_finished(5, succeeded=former + 400)
