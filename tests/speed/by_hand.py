@@ -41,7 +41,7 @@ class WorkerByHand:
     """Receiver, slot and settler of the worker `WORKER`, which is enrolled already."""
 
     def __init__(self, task: Any) -> None:
-        options = WorkerOptions()
+        options = WorkerOptions(queues=("default",))  # of all queues, those of every imported test would count
         self.board = board_for(options)
         self.desk = Desk(self.board, thread_count=1, coroutine_count=0)
         known = Averages()
