@@ -30,7 +30,7 @@ WEEK_SECONDS = 7 * 86400.0
 BATCH = 5000
 FOLD_BATCH = 50_000
 DEAD_ATTEMPTS, RETRYING_ATTEMPTS = 5, 2
-RARE_EVERY = 20_000
+RARE_EVERY = 5000
 # By Zipf's law: a few tasks make most of the work, as in real systems.
 _RANKS = range(len(TASKS) - 1)
 _WEIGHTS = list(accumulate(1 / (rank + 1) for rank in _RANKS))

@@ -33,7 +33,7 @@ pytest_plugins = ["tests.people", "tests.browsing"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database-only", action="store_true", help="run only tests that use the database")
+    parser.addoption("--database-only", action="store_true", help="run only tests of SQL")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,6 +59,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _uses_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("one_ledger") is not None:
+        return False
     is_marked = item.get_closest_marker("django_db") is not None
     return is_marked or not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 

@@ -15,7 +15,7 @@ from jobs.lifecycle import operate
 from jobs.models import AuditEntry, Schedule, Worker
 from tests.factories import make_job
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_ledger]
 
 ADD = "tests.tasks.add"
 AXE = (Path(__file__).parent / "axe" / "axe-4.14.1.min.js").read_text(encoding="utf-8")

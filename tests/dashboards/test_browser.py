@@ -14,7 +14,7 @@ from jobs.models import AuditEntry, Queue
 from tests.factories import fresh, make_job
 from tests.support import Processes, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_ledger]
 
 FAIL = "tests.tasks.fail"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"

@@ -10,13 +10,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from jobs import failures, operations
+from jobs import failures, lifecycle, operations
 from jobs.lifecycle import operate
 from jobs.models import Attempt, AuditEntry, Job, Operation
-from tests.factories import fresh, make_job
+from jobs.states import Outcome
+from tests.factories import WORKER, ended, fresh, make_job, make_worker
 from tests.support import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_ledger]
 
 ADD = "tests.tasks.add"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
@@ -61,6 +62,17 @@ def wait_for(browser: Chrome, selector: str) -> WebElement:
 
 def text_of(browser: Chrome, selector: str) -> str:
     return browser.find_element(By.CSS_SELECTOR, selector).text
+
+
+def make_many_dead() -> None:
+    """Let many jobs fail, batch by batch."""
+    make_worker(WORKER)
+    ids = [job.pk for job in Job.objects.enqueue_many(ADD, [(1,)] * MANY)]
+    for start in range(0, MANY, 250):
+        runs = lifecycle.claim(ids[start : start + 250], worker=WORKER)
+        for run in runs:
+            run.max_attempts = 1
+        lifecycle.settle([ended(run, Outcome.ERROR, exception_class="ValueError", message="no") for run in runs])
 
 
 def test_a_dead_letter_is_found_by_suggestions_understood_and_retried(page: Chrome) -> None:
@@ -119,8 +131,7 @@ def test_edit_and_retry_refuses_a_bad_value_and_takes_a_good_one(page: Chrome) -
 
 
 def test_a_group_of_some_hundred_is_retried_with_progress_and_shown_as_it_goes(page: Chrome) -> None:
-    for _ in range(MANY):
-        make_job("dead", task=ADD, args=[1])
+    make_many_dead()
     failures.fold()
     go(page, "/failures/")
     press(page, "[value=retry]")

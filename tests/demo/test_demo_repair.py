@@ -11,7 +11,7 @@ from jobs.lifecycle import operate
 from jobs.models import DeadLetter, Job
 from tests.support import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.one_ledger, pytest.mark.timeout(120)]
 
 
 def test_an_operator_who_adds_the_encoding_repairs_the_file(manage, operator):

@@ -7,7 +7,7 @@ import pytest
 from tests.demo.conftest import processes_on
 from tests.support import eventually, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.one_ledger, pytest.mark.timeout(180)]
 
 
 @pytest.fixture

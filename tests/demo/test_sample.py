@@ -14,7 +14,7 @@ from jobs.models import Attempt, Failure, FailureGroup, Job
 from jobs.states import FINAL
 from jobs.statistics import totals
 
-JOBS, ATTEMPTS = 20_000, 24_000
+JOBS, ATTEMPTS = 6000, 7200
 
 
 @pytest.mark.django_db

@@ -91,6 +91,7 @@ def assert_nothing_ran(browser: Chrome, address: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.one_ledger
 def test_no_hostile_text_runs_in_a_browser(
     web_server: str, looking: Chrome, hostile_rows: dict[str, Any]
 ) -> None:
@@ -128,6 +129,7 @@ form.submit();
 
 
 @pytest.mark.slow
+@pytest.mark.one_ledger
 def test_the_policy_stops_a_script_that_got_into_a_page(web_server: str, looking: Chrome) -> None:
     for address in ("/", "/admin/", "/admin/jobs/job/", "/admin/password_change/"):
         looking.get(web_server + address)
@@ -139,6 +141,7 @@ def test_the_policy_stops_a_script_that_got_into_a_page(web_server: str, looking
 
 
 @pytest.mark.slow
+@pytest.mark.one_ledger
 def test_the_admins_own_pages_need_nothing_inline(
     web_server: str, browser: Chrome, administrator: User, session_of: SessionOf, hostile_rows: dict[str, Any]
 ) -> None:
