@@ -43,7 +43,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PICTURES = PROJECT / "var" / "screenshots"
 SHOWN_IN_DOCUMENTS = (
     "overview-light", "overview-dark", "overview-narrow", "queues-light", "workers-light", "schedules-light",
-    "tasks-light", "queue-dark",
+    "tasks-light", "queue-dark", "job-light", "failures-light", "operations-dark",
 )  # fmt: skip
 LOOKS = {"light": ("light", 1360), "dark": ("dark", 1360), "narrow": ("light", 380)}
 LONGEST = 2200
@@ -235,7 +235,7 @@ def main() -> None:
                 for look in LOOKS:
                     shoot(browser, address + path, look, PICTURES / f"{name}-{look}.png")
     for name in SHOWN_IN_DOCUMENTS:
-        if (PICTURES / f"{name}.png").exists():
+        if not options.only or name.rpartition("-")[0] in options.only:  # others are older than what the documents show
             shutil.copy(PICTURES / f"{name}.png", PROJECT / "docs" / "images")
 
 

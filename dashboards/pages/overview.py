@@ -64,7 +64,9 @@ def _permitted(user: Any) -> dict[str, Any]:
         due = Schedule.objects.using(alias).filter(is_enabled=True, next_at__isnull=False).order_by("next_at")
         shown["schedules"] = list(due[:SCHEDULE_LIMIT])
     if user.has_perm("jobs.view_auditentry"):
-        shown["log"] = list(AuditEntry.objects.using(alias).order_by("-id")[:LOG_LIMIT])
+        # what operations did to each job stands in its history
+        entries = AuditEntry.objects.using(alias).filter(operation_id=None).order_by("-id")
+        shown["log"] = list(entries[:LOG_LIMIT])
     return shown
 
 
