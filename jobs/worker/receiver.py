@@ -233,7 +233,7 @@ class Receiver:
                 break
             cost += self.averages.cost_seconds(run.task, slots)
         self.desk.put(runs[:fitting])
-        give_back(self.desk, runs[fitting:])
+        give_back(runs[fitting:])
         return True
 
     def _ask_ledger(self, room: int) -> None:
@@ -259,21 +259,17 @@ class Receiver:
             self.is_stopped = not due.is_anything_due(queues)
 
 
-def give_back(desk: Desk, runs: Sequence[Run]) -> None:
+def give_back(runs: Sequence[Run]) -> None:
     """Return runs that have not begun to the head of their queues, for any worker, uncounted.
 
-    Raises: whatever kept the ledger from taking them; they are on the desk again then.
+    Raises: whatever kept the ledger from answering. It may have taken them back all the same, so they do not come onto
+    the desk again: the audit gives back what is still claimed.
     """
-    by_claim: dict[int, list[Run]] = {}
+    by_claim: dict[int, list[UUID]] = {}
     for run in runs:
-        by_claim.setdefault(run.claim, []).append(run)
-    while by_claim:
-        claim, batch = by_claim.popitem()
-        try:
-            refs = lifecycle.republish([run.job_id for run in batch], claim)
-        except Exception:
-            desk.put([*batch, *(run for rest in by_claim.values() for run in rest)])
-            raise
+        by_claim.setdefault(run.claim, []).append(run.job_id)
+    for claim, job_ids in by_claim.items():
+        refs = lifecycle.republish(job_ids, claim)
         reach("republish.committed")
         if refs:
             dispatcher.send(refs, at_front=True)

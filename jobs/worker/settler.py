@@ -104,7 +104,7 @@ class Settler:
         is_stopping = self.grace_ends_seconds is not None
         hostages = self.desk.take_unstarted() if is_stopping else self.desk.take_hostages()
         if hostages:
-            give_back(self.desk, hostages)
+            give_back(hostages)
         if is_stopping and not self._is_stop_announced:
             lifecycle.announce_stop(self.worker_id)
             self._is_stop_announced = True

@@ -221,11 +221,11 @@ def test_a_worker_that_was_given_up_receives_nothing(make: Make) -> None:
 
 
 def test_runs_that_are_given_back_can_be_claimed_at_once(make: Make, transport: MemoryTransport) -> None:
-    receiver = make()
+    make()
     jobs = [make_job(), make_job()]
     runs = [claim(job) for job in jobs]
     operate.cancel([jobs[1].id], actor="test")
-    give_back(receiver.desk, runs)
+    give_back(runs)
     assert [fresh(job).state for job in jobs] == ["queued", "cancelled"]
     assert transport.list_ids("default") == {f"{jobs[0].id}-2"}
     assert lifecycle.claim([jobs[0].id], worker=WORKER)[0].number == 1
