@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from jobs import dispatcher, lifecycle
+from jobs.failpoints import Failpoints, read
 from jobs.lifecycle import operate
 from jobs.models import Job, Worker
 from jobs.transports import Message, get_transport
@@ -229,6 +232,20 @@ def test_runs_that_are_given_back_can_be_claimed_at_once(make: Make, transport: 
     assert [fresh(job).state for job in jobs] == ["queued", "cancelled"]
     assert transport.list_ids("default") == {f"{jobs[0].id}-2"}
     assert lifecycle.claim([jobs[0].id], worker=WORKER)[0].number == 1
+
+
+def test_runs_that_may_have_been_given_back_do_not_come_onto_the_desk_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off = Failpoints(read("republish.moved=raise=OperationalError"))
+    monkeypatch.setattr(import_module("jobs.lifecycle.release"), "reach", cut_off.reach)
+    jobs = [publish() for _ in range(2)]
+    receiver = make()
+    receiver.averages._by_task[ADD] = 60.0
+    with pytest.raises(OperationalError):
+        receiver.step()
+    assert on_desk(receiver) == [jobs[0].id], "only one fits"
+    assert fresh(jobs[1]).worker == WORKER, "until the audit gives it back"
 
 
 def test_unknown_tasks_reach_the_desk_and_not_the_import_system(make: Make) -> None:
