@@ -27,6 +27,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     has_joined = False
     checked_at = 0.0
+    last_number = 0
+    """Of the last snapshot that came."""
 
     async def __call__(self, *arguments: Any) -> None:
         try:
@@ -66,7 +68,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._recheck()
 
     async def live_snapshot(self, event: dict[str, Any]) -> None:
-        """Pass a snapshot on."""
+        """Pass a snapshot on; a gap in the numbers means that the channel was full, because the browser is too slow."""
+        if self.last_number:
+            ticker.dropped_count += event["number"] - self.last_number - 1
+        self.last_number = event["number"]
         if time.monotonic() - self.checked_at < RECHECK_SECONDS or await self._recheck():
             await self.send(event["text"])
 

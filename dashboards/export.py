@@ -49,7 +49,7 @@ def export(request: HttpRequest) -> HttpResponse:
     except FilterError as error:
         messages.error(request, f"Nothing was exported: {error}")
         return HttpResponseRedirect(reverse("dashboards:jobs"))
-    operate.audit(request.user, "export", "jobs", text, after={"jobs": len(rows), "format": kind})
+    operate.audit(request.user, "export", "jobs", "", after={"filter": text, "jobs": len(rows), "format": kind})
     if kind == "json":
         content = json.dumps(rows, cls=DjangoJSONEncoder, ensure_ascii=False, indent=1)
         answer = HttpResponse(content, content_type="application/json")

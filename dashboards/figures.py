@@ -15,19 +15,15 @@ from jobs.filters import INDEXED_UNFINISHED, StateIn
 from jobs.models import Attempt, Job, Queue, SchedulerLease, Worker
 from jobs.statements import ledger
 from jobs.states import FINAL, JobState
+from jobs.status import StateCount, unfinished_counts
+
+__all__ = [
+    "CAP", "JobCount", "StateCount", "dead_count", "job_counts", "latest_dead", "living_workers", "present", "queues",
+    "scheduler_lease", "slots_of", "unfinished_counts",
+]  # fmt: skip
 
 CAP = 10_000
 """Counts of final jobs stop here; pages show "10,000+"."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateCount:
-    """How many unfinished jobs of one queue are in one state, and since when the oldest is due."""
-
-    queue: str
-    state: str
-    count: int
-    oldest_due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +34,9 @@ class JobCount:
     task: str
     state: str
     count: int
+    published_count: int
+    """Those that should have a message on the broker."""
+    oldest_due_at: datetime
 
 
 def present() -> datetime:
@@ -45,24 +44,12 @@ def present() -> datetime:
     return ledger().present()
 
 
-def unfinished_counts() -> list[StateCount]:
-    """Count unfinished jobs by queue and state, in one statement."""
-    first, *others = [
-        _jobs()
-        .filter(StateIn(states))
-        .order_by()
-        .values_list("queue", "state")
-        .annotate(count=Count("pk"), oldest=Min("due_at"))
-        for states in INDEXED_UNFINISHED
-    ]
-    rows = first.union(*others, all=True)
-    return [StateCount(*row) for row in rows]
-
-
 def job_counts() -> list[JobCount]:
     """Count all jobs but the succeeded ones by queue, task and state."""
     first, *others = [
-        part.order_by().values_list("queue", "task", "state").annotate(count=Count("pk"))
+        part.order_by()
+        .values_list("queue", "task", "state")
+        .annotate(count=Count("pk"), published=Count("published_at"), oldest=Min("due_at"))
         for part in (
             _jobs().filter(StateIn(FINAL), state__in=[JobState.CANCELLED, JobState.DEAD]),
             *(_jobs().filter(StateIn(states)) for states in INDEXED_UNFINISHED),

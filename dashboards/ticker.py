@@ -31,6 +31,9 @@ class Ticker:
         # a name of its own: with a shared channel layer, each process still serves its own sockets only
         self.group = f"queuehub.live.{secrets.token_hex(8)}"
         self.socket_count = 0
+        self.dropped_count = 0
+        """Snapshots that a socket missed."""
+        self._number = 0
         self._task: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
 
@@ -68,8 +71,11 @@ class Ticker:
         started = time.monotonic()
         try:
             text = await current(SHORTEST_SECONDS / 2)
-            await get_channel_layer().group_send(self.group, {"type": "live.snapshot", "text": text})
+            message = {"type": "live.snapshot", "text": text, "number": self._number + 1}
+            await get_channel_layer().group_send(self.group, message)
+            self._number += 1
         except Exception:
+            self.dropped_count += self.socket_count
             logger.exception("no snapshot")
         return time.monotonic() - started
 

@@ -4,6 +4,7 @@ A few statements; unfinished jobs are counted through the partial indexes, final
 """
 
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,16 @@ WAITING_STATES = ("queued", "running", "scheduled", "retrying")
 Values = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many unfinished jobs of one queue are in one state, and since when the oldest is due."""
+
+    queue: str
+    state: str
+    count: int
+    oldest_due_at: datetime
+
+
 def read() -> Values:
     """Return everything; of a ledger that does not answer only that, and the broker."""
     began = time.monotonic()
@@ -45,6 +56,19 @@ def broker() -> Values:
         return {"is_up": True, "answer_seconds": round(get_transport().ping(), 4)}
     except TransportUnavailable as error:
         return {"is_up": False, "error": str(error).strip()}
+
+
+def unfinished_counts() -> list[StateCount]:
+    """Count unfinished jobs by queue and state, in one statement."""
+    first, *others = [
+        Job.objects.using(_alias())
+        .filter(StateIn(states))
+        .order_by()
+        .values_list("queue", "state")
+        .annotate(number=Count("pk"), oldest=Min("due_at"))
+        for states in INDEXED_UNFINISHED
+    ]
+    return [StateCount(*row) for row in first.union(*others, all=True)]
 
 
 def _content(now: datetime) -> Values:
@@ -100,13 +124,13 @@ def _queues(now: datetime, workers: list[Values]) -> list[Values]:
         }  # fmt: skip
         return by_name.setdefault(name, empty)
 
-    for queue, state, number, oldest in _unfinished():
-        entry(queue)[state] = number
-        if state == JobState.QUEUED:
-            entry(queue)["oldest_seconds"] = round(max(0.0, (now - oldest).total_seconds()), 1)
-    for row in Queue.objects.using(_alias()).order_by("name")[:MOST_WORKERS]:
-        is_paused = row.paused_at is not None
-        entry(row.name).update(is_paused=is_paused, paused_by=row.paused_by, paused_reason=row.paused_reason)
+    for row in unfinished_counts():
+        entry(row.queue)[row.state] = row.count
+        if row.state == JobState.QUEUED:
+            entry(row.queue)["oldest_seconds"] = round(max(0.0, (now - row.oldest_due_at).total_seconds()), 1)
+    for known in Queue.objects.using(_alias()).order_by("name")[:MOST_WORKERS]:
+        is_paused = known.paused_at is not None
+        entry(known.name).update(is_paused=is_paused, paused_by=known.paused_by, paused_reason=known.paused_reason)
     for name in {name for worker in workers for name in worker["queues"]}:
         entry(name)
     return [by_name[name] for name in sorted(by_name)]
@@ -115,18 +139,6 @@ def _queues(now: datetime, workers: list[Values]) -> list[Values]:
 def _serves(worker: Values, queue: str) -> bool:
     is_listening = worker["state"] == WorkerState.ACTIVE and not worker["is_silent"]
     return is_listening and (not worker["queues"] or queue in worker["queues"])
-
-
-def _unfinished() -> Any:
-    first, *others = [
-        Job.objects.using(_alias())
-        .filter(StateIn(states))
-        .order_by()
-        .values_list("queue", "state")
-        .annotate(number=Count("pk"), oldest=Min("due_at"))
-        for states in INDEXED_UNFINISHED
-    ]
-    return first.union(*others, all=True)
 
 
 def _final(state: JobState) -> int:

@@ -16,6 +16,7 @@ from dashboards.audit_rows import audit_rows
 from dashboards.job_verbs import BULK_WORDS
 from dashboards.pages.screen import now_of, show, taken
 from jobs.conf import get_settings
+from jobs.filters import readable_by
 from jobs.models import AuditEntry, Job, Operation, OperationResult
 from jobs.models.operation import OperationState
 from jobs.operations import BULK_VERBS
@@ -30,6 +31,8 @@ class OperationRow:
     """An operation as pages show it."""
 
     operation: Operation
+    filter: str
+    """The filter as whoever looks may read it."""
 
     @property
     def label(self) -> str:
@@ -47,7 +50,7 @@ class OperationRow:
             return f"what operation {operation.undoes_id} changed"
         if operation.fingerprint:
             return f"failures {operation.fingerprint}"
-        return operation.filter or "selected jobs"
+        return self.filter or "selected jobs"
 
     @property
     def expected_said(self) -> str:
@@ -86,8 +89,8 @@ def operations(request: HttpRequest) -> HttpResponse:
             "older_log": log[LOG_LIMIT - 1].pk if len(log) > LOG_LIMIT else None,
         }
     return show(
-        request, "operations", now=now_of(taken()), running=[OperationRow(each) for each in running],
-        ended=[OperationRow(each) for each in ended[:ENDED_LIMIT]],
+        request, "operations", now=now_of(taken()), running=[_row(each, request.user) for each in running],
+        ended=[_row(each, request.user) for each in ended[:ENDED_LIMIT]],
         older=ended[ENDED_LIMIT - 1].pk if len(ended) > ENDED_LIMIT else None, **context,
     )  # fmt: skip
 
@@ -104,7 +107,7 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
     after = request.GET.get("after", "")
     results = _results(found, after)
     return show(
-        request, "operation", parent="operations", now=now_of(content), row=OperationRow(found),
+        request, "operation", parent="operations", now=now_of(content), row=_row(found, request.user),
         words=BULK_WORDS.get(found.verb), is_permitted=is_permitted, undoing=found.undone_by.order_by("-id").first(),
         may_undo=verb is not None and verb.can_be_undone and request.user.has_perm("jobs.retry_job"),
         is_typed=bulk.needs_typing(found), typed_word=bulk.typed_word(found), is_small=bulk.is_small(found),
@@ -112,6 +115,10 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
         further=results[RESULT_LIMIT - 1].job_id if len(results) > RESULT_LIMIT else None,
         is_scheduler_up=content.get("health", {}).get("scheduler", {}).get("is_up", True),
     )  # fmt: skip
+
+
+def _row(found: Operation, user: Any) -> OperationRow:
+    return OperationRow(found, readable_by(user, found.filter))
 
 
 def _behind(rows: Any, cursor: str, limit: int) -> list[Any]:

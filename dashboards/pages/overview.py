@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from dashboards import access, figures
+from dashboards import access, attention, figures
 from dashboards.charts import DEFAULT_MEASURE, DEFAULT_RANGE, MEASURES, RANGES
 from dashboards.pages.screen import now_of, show, taken
 from dashboards.queue_rows import queue_rows
@@ -46,6 +46,10 @@ def overview(request: HttpRequest) -> HttpResponse:
             "cards": [(name, label, content["words"][name]) for name, label in CARDS],
             "states": [state.value for state in JobState],
             "is_alarming": content["totals"]["dead"] > 0,
+            "concerns": [
+                (concern, not concern.permission or request.user.has_perm(concern.permission))
+                for concern in attention.concerns(content, rows, now)
+            ],
             "rows": rows[:QUEUE_LIMIT],
             "more_count": max(0, len(rows) - QUEUE_LIMIT),
             **_permitted(request.user),

@@ -20,6 +20,7 @@ __all__ = [
     "Statements",
     "be_impatient",
     "ledger",
+    "ledger_snapshot",
     "ledger_statement",
     "ledger_transaction",
 ]
@@ -71,6 +72,29 @@ def ledger_statement() -> Iterator[Statements]:
     connection = connections[get_settings().database]
     with _writing(connection):
         yield ledger()
+
+
+@contextmanager
+def ledger_snapshot() -> Iterator[Statements]:
+    """Let the statements of the block read the ledger as of one moment; it may not write.
+
+    Inside a transaction of the caller, that one's isolation holds.
+    """
+    connection = connections[get_settings().database]
+    if connection.in_atomic_block:
+        yield ledger()
+    elif connection.vendor == "sqlite":
+        with connection.cursor() as cursor:  # a transaction of Django's would be IMMEDIATE and wait for the writers
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield ledger()
+            finally:
+                cursor.execute("ROLLBACK")
+    else:
+        with transaction.atomic(using=connection.alias):
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield ledger()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from dashboards import metrics
+from dashboards.metrics import labels, totals
 from jobs import statistics
 from tests.factories import make_job
 from tests.support import Processes, free_port
@@ -73,7 +74,8 @@ def test_a_selection_by_name_does_not_spoil_the_next_scrape(client: Client) -> N
 @pytest.mark.fast
 def test_a_task_that_no_code_registers_gets_no_label_of_its_own() -> None:
     done = {("q", "gone.task"): statistics.Figures({"state_dead": 2}), ("q", ADD): statistics.Figures({})}
-    family = metrics._finished(done)
+    done = {("q", "gone.task"): statistics.Figures({"state_dead": 2}), ("q", ADD): statistics.Figures({})}
+    family = totals.finished(totals.by_label(done, labels.task_labels()))
     assert value(family, queue="q", task=metrics.OTHER, state="dead") == 2
     assert "gone.task" not in {sample.labels["task"] for sample in family.samples}
 

@@ -1,0 +1,13 @@
+"""The labels of tasks: names of registered tasks, so that no row of the ledger can open time series without limit."""
+
+from jobs.definition import registry as tasks
+
+TASK_LABEL_LIMIT = 500
+OTHER = "__other__"
+"""The label of tasks over the limit and of names that no code registers."""
+
+
+def task_labels() -> dict[str, str]:
+    """Map registered tasks to their labels; every other name is OTHER."""
+    names = sorted(task.module_path for task in tasks)[:TASK_LABEL_LIMIT]
+    return {name: name for name in names}
