@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from jobs.admin import display
 from jobs.admin.display import moment
 from jobs.admin.reading import ReadOnlyAdmin
-from jobs.masking import mask
+from jobs.filters import readable_by
 from jobs.models import Operation
 
 RESULTS_SHOWN = 100
@@ -36,8 +36,7 @@ class OperationAdmin(ReadOnlyAdmin):
 
     @admin.display(description="filter")
     def shown_filter(self, operation: Any) -> SafeString:
-        may_see = operation.looked_at_by.has_perm(display.PAYLOAD_PERMISSION)
-        return display.line(operation.filter if may_see else mask(operation.filter))
+        return display.line(readable_by(operation.looked_at_by, operation.filter))
 
     @admin.display(description="options")
     def shown_options(self, operation: Any) -> SafeString:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
+from jobs import filters
 from jobs.definition import registry
 
 MASK = "***"
@@ -56,6 +57,8 @@ def masked_change(content: Any) -> Any:
     """Mask one side of an audit row; positional arguments have no names by which a secret could be told."""
     if isinstance(content, Mapping) and content.get("args"):
         content = {**content, "args": MASK}
+    if isinstance(content, Mapping) and isinstance(content.get("filter"), str):
+        content = {**content, "filter": filters.masked(content["filter"])}
     return masked(content)
 
 

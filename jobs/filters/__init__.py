@@ -4,6 +4,7 @@
 helps to write one. docs/filters.md describes the language; its table is FIELDS.
 """
 
+from jobs.filters.concealing import masked, readable_by
 from jobs.filters.fields import FIELDS, Field
 from jobs.filters.plan import matching, pinned
 from jobs.filters.search import Count, Found, Search
@@ -22,10 +23,12 @@ __all__ = [
     "StateIn",
     "Suggestion",
     "Term",
+    "masked",
     "matching",
     "parse",
     "pinned",
     "quoted",
+    "readable_by",
     "suggest",
     "written",
 ]

@@ -29,6 +29,8 @@ class Field:
     """Takes names behind a dot, as in kwargs.user.id."""
     permission: str = ""
     """Needed beside the permission to see jobs."""
+    holds_payload: bool = False
+    """Whether its values may come from arguments, so that they are masked like these."""
 
 
 FIELDS: Mapping[str, Field] = {
@@ -55,7 +57,7 @@ FIELDS: Mapping[str, Field] = {
             meaning="the latest failure: a word of its exception's class or of its message, a text of the message in"
             " quotes, or its fingerprint",
             example='error:Timeout error:"502 Bad Gateway" error:0f3a99c2d1e4b5a6', condition=conditions.error,
-            speed="index with state:dead, for words and fingerprints",
+            speed="index with state:dead, for words and fingerprints", holds_payload=True,
         ),
         Field(
             name="id", meaning="the id, or its beginning", example="id:019a7c", condition=conditions.job_id,
@@ -81,12 +83,12 @@ FIELDS: Mapping[str, Field] = {
         Field(
             name="args", meaning="a positional argument, counted from 0; of a list or a dict in it, what is behind"
             " further dots", example="args.0:42", condition=conditions.args, has_path=True, speed="none",
-            permission=PAYLOAD_PERMISSION,
+            permission=PAYLOAD_PERMISSION, holds_payload=True,
         ),
         Field(
             name="kwargs", meaning="a keyword argument; of a list or a dict in it, what is behind further dots",
             example="kwargs.user.id:1", condition=conditions.kwargs, has_path=True, speed="none",
-            permission=PAYLOAD_PERMISSION,
+            permission=PAYLOAD_PERMISSION, holds_payload=True,
         ),
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ from django.db.models import Count
 
 from jobs import operations, spoken
 from jobs.conf import get_settings
-from jobs.filters import parse, pinned, written
+from jobs.filters import parse, pinned, readable_by, written
 from jobs.lifecycle import operate
 from jobs.management.operator import (
     FAILED,
@@ -108,7 +108,7 @@ class BulkCommand(OperatorCommand):
     def _tell_preview(self, operation: Operation, options: Mapping[str, Any]) -> None:
         total, possible = operation.expected_count, operation.possible_count
         more = "+" if operation.is_capped else ""
-        which = f" {operation.filter}" if operation.filter else ""
+        which = f" {readable_by(options['actor'], operation.filter)}" if operation.filter else ""
         self.say(f"{total:,}{more} job{'s' * (total != 1)} match{'es' * (total == 1)}{which}")
         if options["dry_run"] or possible != total:
             self.say(f"  {possible:,}{more} can be {self.done}")

@@ -158,7 +158,7 @@ def test_a_list_is_exported_by_those_who_may(viewing: Client, operating: Client,
     lines = answer.content.decode().splitlines()
     assert len(lines) == 6
     assert ",'=1+4," in lines[1]
-    assert AuditEntry.objects.filter(action="export", reason="state:dead").count() == 2
+    assert AuditEntry.objects.filter(action="export", after__filter="state:dead").count() == 2
     assert operating.get("/jobs/export/").status_code == 405
     assert operating.post("/jobs/export/", {"q": "stat:dead"}).headers["Location"] == "/jobs/"
     assert viewing.post("/jobs/export/").status_code == 403
