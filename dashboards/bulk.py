@@ -18,12 +18,8 @@ from dashboards.job_verbs import options_of
 from jobs import operations
 from jobs.conf import get_settings
 from jobs.errors import FilterError, InvalidJob, NotPermitted
-from jobs.filters import matching, pinned
 from jobs.models import Operation
 from jobs.operations import BULK_VERBS, NotStarted
-
-AT_ONCE = 500
-"""Up to so many jobs are changed while the browser waits; more of them in the background."""
 
 TYPED_ABOVE = 1000
 """Beyond so many jobs the number is to be typed."""
@@ -54,14 +50,13 @@ def preview(request: HttpRequest) -> HttpResponse:
 def _selection(request: HttpRequest) -> dict[str, Any]:
     """Return which jobs the form means, as `operations.preview` takes it.
 
-    Raises: InvalidJob, FilterError.
+    Raises: InvalidJob.
     """
     text, fingerprint = request.POST.get("q", "").strip(), request.POST.get("fingerprint", "")
     if fingerprint:
         return {"fingerprint": fingerprint[:16]}
     if request.POST.get("scope") == "all" and text:
-        matching(text, actor=request.user)  # refuses what this user may not ask for
-        return {"filter": pinned(text)}
+        return {"filter": text}
     try:
         ids = [UUID(job_id) for job_id in request.POST.getlist("ids")]
     except ValueError:
@@ -100,7 +95,7 @@ def _start(request: HttpRequest, operation: Operation, reason: str) -> Operation
         operation, actor=request.user, reason=reason,
         per_second=int(per_second) if per_second.isdecimal() and 0 < len(per_second) < 6 else None,
     )  # fmt: skip
-    return operations.finish_now(started) if is_small(started) else started
+    return operations.finish_if_small(started)
 
 
 def _stop(request: HttpRequest, operation: Operation, reason: str) -> Operation:
@@ -108,13 +103,7 @@ def _stop(request: HttpRequest, operation: Operation, reason: str) -> Operation:
 
 
 def _undo(request: HttpRequest, operation: Operation, reason: str) -> Operation:
-    undoing = operations.undo(operation, actor=request.user, reason=reason)
-    return operations.finish_now(undoing) if is_small(undoing) else undoing
-
-
-def is_small(operation: Operation) -> bool:
-    """Say whether the browser waits for the result."""
-    return not operation.is_capped and operation.expected_count <= AT_ONCE and not operation.per_second
+    return operations.finish_if_small(operations.undo(operation, actor=request.user, reason=reason))
 
 
 def needs_typing(operation: Operation) -> bool:

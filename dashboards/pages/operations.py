@@ -19,7 +19,7 @@ from jobs.conf import get_settings
 from jobs.filters import readable_by
 from jobs.models import AuditEntry, Job, Operation, OperationResult
 from jobs.models.operation import OperationState
-from jobs.operations import BULK_VERBS
+from jobs.operations import BULK_VERBS, counting_note, is_small, why_not_undone
 
 RUNNING_LIMIT, ENDED_LIMIT, LOG_LIMIT, RESULT_LIMIT, SAMPLE_LIMIT = 50, 20, 30, 50, 10
 REASONS_OF = 10_000
@@ -109,8 +109,9 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
     return show(
         request, "operation", parent="operations", now=now_of(content), row=_row(found, request.user),
         words=BULK_WORDS.get(found.verb), is_permitted=is_permitted, undoing=found.undone_by.order_by("-id").first(),
-        may_undo=verb is not None and verb.can_be_undone and request.user.has_perm("jobs.retry_job"),
-        is_typed=bulk.needs_typing(found), typed_word=bulk.typed_word(found), is_small=bulk.is_small(found),
+        may_undo=request.user.has_perm(BULK_VERBS["restore"].permission) and not why_not_undone(found),
+        counting_note=counting_note(found),
+        is_typed=bulk.needs_typing(found), typed_word=bulk.typed_word(found), is_small=is_small(found),
         sample=_sample(found), reasons=_reasons(found), results=results[:RESULT_LIMIT],
         further=results[RESULT_LIMIT - 1].job_id if len(results) > RESULT_LIMIT else None,
         is_scheduler_up=content.get("health", {}).get("scheduler", {}).get("is_up", True),

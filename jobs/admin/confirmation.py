@@ -24,11 +24,10 @@ from jobs.admin.reading import ReadOnlyAdmin
 from jobs.admin.verbs import Verb
 from jobs.errors import NotPermitted
 from jobs.lifecycle import operate
+from jobs.operations import AT_ONCE
 
 LIMIT = 10_000
 """Most objects that one confirmation changes."""
-AT_ONCE = 500
-"""Of more jobs, a bulk operation changes them in the background."""
 UNTYPED = 1000
 """Of more, the name of the verb is to be typed."""
 
@@ -91,16 +90,21 @@ class VerbAdmin(ReadOnlyAdmin):
         obj = self.get_object(request, unquote(object_id))
         if verb is None or obj is None:
             raise Http404
-        self.authorise(request, verb)
+        self.authorise(request, verb, obj)
         if not self.has_view_permission(request, obj):
             raise PermissionDenied
         answer = self.confirm(request, verb, self.get_queryset(request).filter(pk=obj.pk))
         return answer or HttpResponseRedirect(self.page_after(request, obj))
 
-    def authorise(self, request: HttpRequest, verb: Verb) -> None:
+    def permission_for(self, verb: Verb, obj: Any = None) -> str:
+        """Return the permission that a verb needs, on one object or on many."""
+        return verb.permission
+
+    def authorise(self, request: HttpRequest, verb: Verb, obj: Any = None) -> None:
         """Refuse with a 403, and write the refusal to the audit log, unless the user may use the verb."""
+        target = str(self.opts.model_name) if obj is None else self.audit_target(obj)
         try:
-            operate.permit(request.user, verb.permission, verb.name, target=self.opts.model_name or "")
+            operate.permit(request.user, self.permission_for(verb, obj), verb.name, target=target)
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from None
 
@@ -168,7 +172,8 @@ class VerbAdmin(ReadOnlyAdmin):
 
     def object_verbs(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         """List the buttons of an object's page: what the user may do and the object allows."""
-        usable = [verb for verb in self.verbs if verb.allows(request.user) and not verb.refusal(obj)]
+        user = request.user
+        usable = [v for v in self.verbs if user.has_perm(self.permission_for(v, obj)) and not v.refusal(obj)]
         return [{"verb": verb, "url": self.url("verb", obj, verb.name)} for verb in usable]
 
     def page_after(self, request: HttpRequest, obj: Any) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from jobs import schedule_verbs
+from jobs import operations, schedule_verbs
+from jobs.conf import get_settings
 from jobs.lifecycle import operate, stopping
 from jobs.lifecycle.undoing import why_not_restored
+from jobs.models import Operation
 from jobs.models.worker import LIVING, Request
 
 
@@ -45,6 +47,28 @@ def _each_queue(
         else:
             report.skipped[name] = refusal
     return report
+
+
+def _each_operation(
+    change: Callable[..., Operation], keys: Sequence[int], *, actor: Any, reason: str
+) -> operate.Report:
+    report = operate.Report()
+    for operation in Operation.objects.using(get_settings().database).filter(pk__in=keys):
+        try:
+            change(operation, actor=actor, reason=reason)
+        except operations.NotStarted as error:
+            report.skipped[operation.pk] = str(error)
+        else:
+            report.changed.append(operation.pk)
+    return report
+
+
+def _undo(operation: Operation, *, actor: Any, reason: str) -> Operation:
+    return operations.finish_if_small(operations.undo(operation, actor=actor, reason=reason))
+
+
+def _refused(why: str) -> str:
+    return f"it {why}" if why else ""
 
 
 def _not_stoppable(worker: Any, request: Request) -> str:
@@ -169,6 +193,25 @@ STOP = Verb(
     refusal=lambda worker: _not_stoppable(worker, Request.STOP),
     perform=partial(stopping.ask, Request.STOP),
     is_dangerous=True,
+)
+STOP_OPERATION = Verb(
+    name="stop",
+    label="Stop",
+    done="stopped",
+    permission="jobs.view_operation",  # and that of the operation's own verb
+    explanation="It ends behind the present batch. What it has changed stays changed.",
+    refusal=lambda operation: _refused(operations.why_not_stopped(operation)),
+    perform=partial(_each_operation, operations.stop),
+    is_dangerous=True,
+)
+UNDO_OPERATION = Verb(
+    name="undo",
+    label="Undo",
+    done="being undone",
+    permission="jobs.retry_job",
+    explanation="Each job that it changed, and that nobody has changed since, is again what it was.",
+    refusal=lambda operation: _refused(operations.why_not_undone(operation)),
+    perform=partial(_each_operation, _undo),
 )
 RUN_NOW = Verb(
     name="run_now",

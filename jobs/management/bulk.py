@@ -112,6 +112,8 @@ class BulkCommand(OperatorCommand):
         self.say(f"{total:,}{more} job{'s' * (total != 1)} match{'es' * (total == 1)}{which}")
         if options["dry_run"] or possible != total:
             self.say(f"  {possible:,}{more} can be {self.done}")
+        if note := operations.counting_note(operation):
+            self.say(f"  {note}")
         reasons = list(operation.refusals.items())
         for reason, number in reasons[:REASONS_SHOWN]:
             self.say(f"  {number:,} cannot: {reason}")
@@ -121,7 +123,7 @@ class BulkCommand(OperatorCommand):
 
     def _is_confirmed(self, operation: Operation, options: Mapping[str, Any]) -> bool:
         number = operation.possible_count
-        if number <= ASK_ABOVE or options["yes"]:
+        if options["yes"] or (number <= ASK_ABOVE and not operation.is_capped):
             return True
         shown = f"{number:,}{'+' if operation.is_capped else ''} jobs would be {self.done}"
         if not sys.stdin.isatty():

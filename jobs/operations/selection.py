@@ -10,7 +10,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from jobs.conf import get_settings
-from jobs.filters import StateIn, matching
+from jobs.filters import Search, StateIn, matching, parse
+from jobs.filters.limits import TookTooLong, limited
 from jobs.models import AuditEntry, Job, Operation
 from jobs.states import JobState
 
@@ -18,13 +19,27 @@ Page = tuple[list[UUID], str]
 """Ids of jobs, and the cursor that stands behind them."""
 
 
-def rows_of(operation: Operation, limit: int) -> list[Job]:
-    """Return up to `limit` jobs as far as a verb needs to look at them."""
-    looked_at = ("id", "task", "state", "queue", "cancel_requested_at")
+COUNTING = "operation"
+"""Who searches: whether the operation's own actor may ask so was checked when it was previewed."""
+LOOKED_AT = ("id", "task", "state", "queue", "cancel_requested_at")
+"""What a verb needs to look at."""
+LAST_SECONDS = 1.0
+
+
+def rows_of(operation: Operation, limit: int) -> tuple[list[Job], bool]:
+    """Return up to `limit` jobs for a preview, and whether others may match that were not looked at.
+
+    Where a term has no index, these are the jobs that a page of the same filter finds: of the newest, and in a second.
+    """
     if operation.ids is not None or operation.undoes_id is not None:
         ids, _ = page(operation, "", limit)
-        return list(_jobs().filter(id__in=ids).only(*looked_at))
-    return list(_matching(operation).only(*looked_at).order_by()[:limit])
+        return list(_jobs().filter(id__in=ids).only(*LOOKED_AT)), False
+    if operation.filter:
+        search = Search(parse(operation.filter), actor=COUNTING)
+        if search.plan.scans:
+            found = search.page(limit=limit)
+            return list(found.jobs), found.is_partial
+    return list(_matching(operation).only(*LOOKED_AT).order_by()[:limit]), False
 
 
 def page(operation: Operation, cursor: str, limit: int) -> Page:
@@ -48,14 +63,22 @@ def last_of(operation: Operation) -> str:
     """Return the last job that matches now; empty where what comes later cannot match."""
     if operation.ids is not None or operation.undoes_id is not None:
         return ""
-    job_id = _matching(operation).order_by("-id").values_list("id", flat=True).first()
+    try:
+        with limited(LAST_SECONDS):
+            job_id = _newest(_matching(operation))
+    except TookTooLong:  # then one behind it bounds the work as well
+        job_id = _newest(_jobs())
     return str(job_id or UUID(int=0))
+
+
+def _newest(rows: "QuerySet[Job]") -> UUID | None:
+    return rows.order_by("-id").values_list("id", flat=True).first()
 
 
 def _matching(operation: Operation) -> "QuerySet[Job]":
     if operation.fingerprint:
         return _jobs().filter(StateIn([JobState.DEAD]), fingerprint=operation.fingerprint)
-    return matching(operation.filter, actor="operation")  # whether its actor may ask so was checked in the preview
+    return matching(operation.filter, actor=COUNTING)
 
 
 def _changed_by(operation_id: int, cursor: str, limit: int) -> Page:

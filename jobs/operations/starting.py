@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from jobs import events
 from jobs.conf import get_settings
 from jobs.errors import InvalidJob, QueueHubError
-from jobs.filters import matching, pinned
+from jobs.filters import Search, parse, pinned
+from jobs.filters.search import NEWEST
 from jobs.lifecycle import operate
 from jobs.models import Operation
 from jobs.models.operation import OperationState
@@ -57,7 +58,7 @@ def preview(
     if known is not None and len(known) > MOST_IDS:
         raise InvalidJob("ids", f"{len(known)} are too many.", f"Pass at most {MOST_IDS}, or a filter.")
     if filter:
-        matching(filter, actor=actor)  # who may not see arguments shall not find out by counting
+        Search(parse(filter), actor=actor)  # who may not see arguments shall not find out by counting
         filter = pinned(filter)  # noqa: A001
     made = Operation(
         verb=verb, filter=filter, ids=known, fingerprint=fingerprint, options=dict(options or {}),
@@ -68,8 +69,8 @@ def preview(
 
 def _counted(operation: Operation) -> Operation:
     verb = BULK_VERBS[operation.verb]
-    jobs = selection.rows_of(operation, MOST_COUNTED + 1)
-    operation.is_capped = len(jobs) > MOST_COUNTED
+    jobs, is_partial = selection.rows_of(operation, MOST_COUNTED + 1)
+    operation.is_capped = is_partial or len(jobs) > MOST_COUNTED
     refusals = Counter(verb.refuse(job) for job in jobs[:MOST_COUNTED])
     operation.possible_count = refusals.pop("", 0)
     operation.expected_count = min(len(jobs), MOST_COUNTED)
@@ -79,6 +80,18 @@ def _counted(operation: Operation) -> Operation:
     operation.refusals = dict(refusals.most_common())
     operation.save(using=get_settings().database)
     return operation
+
+
+def counting_note(operation: Operation) -> str:
+    """Say what the preview has not counted, as a sentence for people; empty if it has counted all."""
+    if not operation.is_capped:
+        return ""
+    if operation.expected_count < MOST_COUNTED:
+        return (
+            f"No index serves this filter: only the newest {NEWEST:,} jobs that match the rest were looked at, for a"
+            " second at most. The operation tries all that match."
+        )
+    return f"More than {MOST_COUNTED:,} jobs match; they were not counted further. All of them are tried."
 
 
 def start(
@@ -116,8 +129,8 @@ def stop(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Ope
     _permit(actor, operation)
     with ledger_transaction():
         locked = _locked(operation)
-        if locked.is_over:
-            raise NotStarted(f"operation {locked.pk} is {locked.state} already")
+        if refusal := why_not_stopped(locked):
+            raise NotStarted(f"operation {locked.pk} {refusal}")
         locked.state, locked.finished_at = OperationState.CANCELLED, Now()
         locked.cancelled_by = operate.actor_name(actor)[:150]
         locked.save(update_fields=["state", "finished_at", "cancelled_by"])
@@ -127,20 +140,35 @@ def stop(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Ope
     return locked
 
 
+def why_not_stopped(operation: Operation) -> str:
+    """Say why an operation cannot be stopped, behind its name; empty if it can."""
+    return f"is {operation.state} already" if operation.is_over else ""
+
+
+def why_not_undone(operation: Operation) -> str:
+    """Say why an operation cannot be undone, behind its name; empty if it can."""
+    verb = BULK_VERBS.get(operation.verb)
+    if verb is None or not verb.can_be_undone:
+        return f"was to {operation.verb}, which cannot be undone"
+    if not operation.is_over:
+        return f"is {operation.state}: stop it first"
+    if not operation.changed_count:
+        return "has changed nothing"
+    if operation.undone_by.exclude(state=OperationState.CANCELLED).exists():
+        return "was undone before"
+    return ""
+
+
 def undo(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Operation:
     """Start an operation that restores what this one discarded or cancelled and nobody has changed since.
 
     Raises: NotPermitted; NotStarted if it still runs or did something else.
     """
     operate.permit(actor, BULK_VERBS["restore"].permission, "restore", target=f"operation {operation.pk}")
-    if not BULK_VERBS[operation.verb].can_be_undone:
-        raise NotStarted(f"{operation.verb} cannot be undone")
     with ledger_transaction():  # two who undo the same one at a time: the second finds the first's
         locked = _locked(operation)
-        if not locked.is_over:
-            raise NotStarted(f"operation {locked.pk} is {locked.state}: stop it first")
-        if locked.undone_by.exclude(state=OperationState.CANCELLED).exists():
-            raise NotStarted(f"operation {locked.pk} was undone before")
+        if refusal := why_not_undone(locked):
+            raise NotStarted(f"operation {locked.pk} {refusal}")
         made = Operation(
             verb="restore", undoes=locked, options={"operation_id": locked.pk}, per_second=locked.per_second,
             reason=reason[:255], actor=operate.actor_name(actor)[:150],

@@ -15,6 +15,7 @@ from dashboards.pages import operations as page_of_operations
 from jobs import failures, operations
 from jobs.lifecycle import operate
 from jobs.models import AuditEntry, FailureGroup, Job, Operation
+from jobs.operations import at_once
 from tests.dashboards.conftest import forget
 from tests.factories import fresh, make_job
 
@@ -56,7 +57,7 @@ def test_chosen_rows_are_counted_confirmed_and_changed_with_a_reason(operating: 
     assert (entry.actor, entry.reason, entry.operation_id) == ("operator", "fixed", made.pk)
     page = text_of(operating, "/operations/")
     assert "“fixed”" in page
-    assert "start <a" in page
+    assert "started <a" in page
     assert "verb retry" in page
     assert str(dead.pk) not in page  # its row stands in its own history
     assert "state dead → queued" in text_of(operating, f"/jobs/{dead.pk}/")
@@ -83,7 +84,7 @@ def test_all_that_match_are_meant_as_they_matched_at_the_start(operating: Client
 def test_many_jobs_are_changed_in_the_background_once_their_number_is_typed(
     operating: Client, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(at_once, "AT_ONCE", 2)
     monkeypatch.setattr(bulk, "TYPED_ABOVE", 3)
     for _ in range(4):
         make_job("dead", task=FAIL)

@@ -238,8 +238,13 @@ def test_an_operation_is_undone_where_nobody_has_changed_the_jobs_since(verb: st
         operations.undo(operation, actor="ann")
 
 
+def test_what_has_changed_nothing_has_nothing_to_undo() -> None:
+    with pytest.raises(NotStarted, match="has changed nothing"):
+        operations.undo(done("discard", [make_job()]), actor="ann")
+
+
 def test_only_what_can_be_undone_is_and_only_when_it_is_over() -> None:
-    with pytest.raises(NotStarted, match="retry cannot be undone"):
+    with pytest.raises(NotStarted, match="was to retry, which cannot be undone"):
         operations.undo(done("retry", dead(1)), actor="ann")
     with pytest.raises(NotStarted, match="stop it first"):
         operations.undo(started("discard", dead(1)), actor="ann")
