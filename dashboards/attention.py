@@ -40,7 +40,8 @@ class Concern:
 
 def concerns(content: dict[str, Any], rows: Sequence[QueueRow], now: datetime) -> list[Concern]:
     """Return what is wrong, the worst first; `content` is a snapshot of a ledger that answers."""
-    return [*_of_parts(content), *_of_workers(content), *_of_queues(rows, now, content), *_of_failures(content)]
+    found = [*_of_parts(content), *_of_workers(content), *_of_queues(rows, now, content), *_of_failures(content)]
+    return sorted(found, key=lambda concern: concern.level)
 
 
 def _of_parts(content: dict[str, Any]) -> list[Concern]:
