@@ -113,20 +113,28 @@ def chart(span_name: str, measure_name: str, *, queue: str | None = None, task: 
     step = timedelta(seconds=span.step_seconds)
     first = _first(span, now)
     moments = [first + index * step for index in range(span.length_seconds // span.step_seconds)]
-    none, last = Figures(), moments[-1]
-
-    def minutes_of(at: datetime) -> float:
-        # the last point is not over yet
-        return max(10.0, (now - at).total_seconds()) / 60 if at == last else span.step_seconds / 60
+    minutes, none = span.step_seconds / 60, Figures()
+    shown = [points.get(at, none) for at in moments]
+    shown[-1] = as_if_over(shown[-1], shown[-2], (now - moments[-1]) / step)
 
     return {
         "unit": measure.unit,
         "labels": [line.label for line in measure.lines],
         "colours": [line.colour for line in measure.lines],
         "at": [int(at.timestamp()) for at in moments],
-        "lines": [[line.value(points.get(at, none), minutes_of(at)) for at in moments] for line in measure.lines],
+        "lines": [[line.value(point, minutes) for point in shown] for line in measure.lines],
         "text": _sentence(span, points.values()),
     }
+
+
+def as_if_over(last: Figures, former: Figures, share: float) -> Figures:
+    """Return the present point, of which only a share has passed, with the rest taken from the point before.
+
+    A line that fell at its end every minute would look like an outage.
+    """
+    names = {*last.counts, *former.counts}
+    counts = {name: round(last.counts.get(name, 0) + (1 - share) * former.counts.get(name, 0)) for name in names}
+    return Figures(counts, last.histograms or former.histograms)
 
 
 def _points(span: Range, queue: str | None, task: str | None, now: datetime) -> Points:
@@ -172,7 +180,7 @@ def _sentence(span: Range, points: Any) -> str:
     wait, run = (quantile(total.histograms.get(name), 0.95) for name in ("wait", "run"))
     failed = sum(total.counts.get(name, 0) for name in FAILED)
     runs = sum(total.counts.get(name, 0) for name in RUNS)
-    ways = zip(("succeeded", "died", "were cancelled"), ENDED, strict=True)
+    ways = zip(("succeeded", "died", "cancelled"), ENDED, strict=True)
     said = ", ".join(f"{total.counts[name]:,} {way}" for way, name in ways if total.counts.get(name))
     sentence = f"In the last {span.words} {words.plural(ended, 'job')} finished{': ' if said else ''}{said}; "
     sentence += f"{words.share(failed, runs)} of the runs failed."
