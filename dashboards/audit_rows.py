@@ -71,8 +71,9 @@ def _change(before: Any, after: Any) -> str:
 
 
 def _difference(name: str, was: dict[str, Any], value: Any) -> str:
-    if name in was:
-        return f"{name} {_short(was[name])} → {_short(value)}"
+    name, key = name.replace("_", " "), name
+    if key in was:
+        return f"{name} {_short(was[key])} → {_short(value)}"
     return f"{name} {_short(value)}"
 
 

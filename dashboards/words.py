@@ -43,8 +43,8 @@ def duration(seconds: float | None) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Say the time of an answer: "0.4 ms"."""
-    return f"{seconds * 1000:.1f} ms"
+    """Say the time of an answer: "0.4 ms", "38 ms", "1.3 s"."""
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else duration(seconds)
 
 
 def share(part: float, whole: float) -> str:

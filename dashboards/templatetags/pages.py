@@ -16,6 +16,7 @@ from dashboards import access, snapshot, words
 from dashboards.navigation import PAGES, Page
 from dashboards.routing import LIVE_PATH
 from jobs.conf import get_settings
+from jobs.models import AuditEntry
 
 register = template.Library()
 
@@ -24,6 +25,13 @@ for shown in (words.number, words.duration, words.memory, words.plural, words.ag
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{4}([0-9a-f]{8})")
 BAR_WIDTH, BAR_GAP, SPARK_HEIGHT, MANY = 6, 2, 18, 10
+PAST = {
+    "cancel": "cancelled", "clone": "cloned", "discard": "discarded", "drain": "drained", "edit": "edited",
+    "empty": "emptied", "enqueue": "enqueued", "export": "exported", "fire": "fired", "move": "moved",
+    "pause": "paused", "prune": "pruned", "restore": "restored", "resume": "resumed", "retry": "retried", "run": "ran",
+    "run now": "made due", "start": "started", "stop": "stopped",
+}  # fmt: skip
+"""The actions of the audit log as sentences tell them."""
 PARTS = (("broker", "Broker"), ("ledger", "Ledger"), ("scheduler", "Scheduler"), ("workers", "Workers"))
 
 
@@ -44,6 +52,14 @@ def frame(context: Any) -> dict[str, Any]:
         "strip": [(name, label, *taken["strip"][name]) for name, label in PARTS],
         "words": told,
     }
+
+
+@register.filter
+def acted(entry: AuditEntry) -> str:
+    """Say in the past what an entry of the audit log says that somebody did, or tried to do."""
+    if entry.result != "done":
+        return f"tried to {entry.action}"
+    return PAST.get(entry.action, entry.action)
 
 
 @register.filter
