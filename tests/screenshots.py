@@ -4,7 +4,6 @@ All of them go to var/screenshots; those that the documents show, to docs/images
 """
 
 import argparse
-import base64
 import os
 import shutil
 import subprocess
@@ -19,9 +18,7 @@ from urllib.request import urlopen
 
 import django
 from django.core.management import call_command
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
+from playwright.sync_api import Page
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()  # models can be imported only then
@@ -36,6 +33,7 @@ from jobs.models import Job, Queue, Schedule, SchedulerLease, ScheduleRun, Worke
 from jobs.states import JobState  # noqa: E402
 from queuehub.embedded import EmbeddedServer  # noqa: E402
 from tests import screenshot_jobs, screenshot_traffic  # noqa: E402
+from tests.browsing import Complaints, chromium, expect_state, opened  # noqa: E402
 from tests.run_directory import directory  # noqa: E402
 from tests.support import eventually, free_port  # noqa: E402
 
@@ -46,6 +44,7 @@ SHOWN_IN_DOCUMENTS = (
     "tasks-light", "queue-dark", "job-light", "failures-light", "operations-dark",
 )  # fmt: skip
 LOOKS = {"light": ("light", 1360), "dark": ("dark", 1360), "narrow": ("light", 380)}
+HEIGHT = 820
 LONGEST = 2200
 """Height of the longest page that is shown whole."""
 JOBS, ATTEMPTS = 20_000, 22_000
@@ -150,18 +149,6 @@ def _answers(port: int) -> bool:
         return False
 
 
-@contextmanager
-def chromium() -> Iterator[webdriver.Chrome]:
-    """Open a headless Chromium."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))) as browser:
-        yield browser
-
-
 def pages() -> dict[str, str]:
     """Return the addresses of the pages by the pictures' names."""
     told = Job.objects.dead().filter(attempt=4, task=screenshot_jobs.TASK).values_list("pk", flat=True).get()
@@ -191,25 +178,20 @@ def pages() -> dict[str, str]:
     }
 
 
-def shoot(browser: webdriver.Chrome, address: str, look: str, path: Path) -> None:
+def shoot(page: Page, address: str, look: str, path: Path) -> None:
     """Take a picture of a whole page."""
     theme, width = LOOKS[look]
-    size = {"width": width, "height": 820, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_script("localStorage.setItem('theme', arguments[0])", theme)
-    browser.get(address)
-    if browser.find_elements(By.ID, "live"):
-        WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, "#live[data-state=live]"))
-    if browser.find_elements(By.CSS_SELECTOR, "[data-chart]"):
-        WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, "[data-plot] canvas"))
-    is_long = browser.execute_script("return document.documentElement.scrollHeight") > LONGEST and look != "narrow"
-    options = {"format": "png", "captureBeyondViewport": not is_long}
-    whole = browser.execute_cdp_cmd("Page.captureScreenshot", options)
-    path.write_bytes(base64.b64decode(whole["data"]))
-    if browser.execute_script("return document.documentElement.scrollWidth") > width:
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+    page.goto(address)
+    if page.locator("#live").count():
+        expect_state(page, "live")
+    for chart in page.locator("[data-plot]").all():
+        chart.locator("canvas").first.wait_for()
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.screenshot(path=path, full_page=height <= LONGEST or look == "narrow")
+    if page.evaluate("document.documentElement.scrollWidth") > width:
         sys.stderr.write(f"{path.name} is wider than the window\n")
-    for entry in browser.get_log("browser"):
-        sys.stderr.write(f"{path.name}: {entry['message']}\n")
 
 
 def main() -> None:
@@ -224,16 +206,17 @@ def main() -> None:
         client = Client()
         client.force_login(User.objects.create_superuser("ann", password="ann"))
         session = client.cookies["sessionid"].value
-        with beating(), website() as address, chromium() as browser:
-            for name, path in pages().items():
-                if options.only and name not in options.only:
-                    continue
-                browser.get(f"{address}/healthz")
-                browser.delete_all_cookies()
+        shown = {name: path for name, path in pages().items() if not options.only or name in options.only}
+        complaints = Complaints()
+        with beating(), website() as address, chromium() as browser, opened(browser, address, complaints) as page:
+            page.goto("/healthz")
+            for name, path in shown.items():
                 if name != "login":
-                    browser.add_cookie({"name": "sessionid", "value": session})
+                    page.context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
                 for look in LOOKS:
-                    shoot(browser, address + path, look, PICTURES / f"{name}-{look}.png")
+                    shoot(page, path, look, PICTURES / f"{name}-{look}.png")
+        for text in complaints.texts:
+            sys.stderr.write(f"{text}\n")
     for name in SHOWN_IN_DOCUMENTS:
         if not options.only or name.rpartition("-")[0] in options.only:  # others are older than what the documents show
             shutil.copy(PICTURES / f"{name}.png", PROJECT / "docs" / "images")

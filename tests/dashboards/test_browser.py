@@ -1,16 +1,13 @@
 """The overview and a repair in the admin, in a real browser against real processes."""
 
-from collections.abc import Iterator
+import re
 
 import pytest
 from django.contrib.auth.models import User
-from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.select import Select
-from selenium.webdriver.support.wait import WebDriverWait
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from jobs.models import AuditEntry, Queue
+from tests.browsing import TELEPHONE, Complaints, expect_state, log_in, visit, width
 from tests.factories import fresh, make_job
 from tests.support import Processes, eventually
 
@@ -21,152 +18,167 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
 
 @pytest.fixture
-def signed_in(web_server: str, operator: User, browser: Chrome) -> Iterator[Chrome]:
-    """A browser in which the operator has logged in and looks at the overview."""
-    browser.get(f"{web_server}/")
-    assert "/admin/login/" in browser.current_url
-    browser.find_element(By.NAME, "username").send_keys("operator")
-    browser.find_element(By.NAME, "password").send_keys("operator")
-    press(browser, "[type=submit]")
-    wait_for(browser, "#live[data-state=live]")
-    yield browser
-    browser.execute_script("localStorage.clear()")
-    complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert not [text for text in complaints if "favicon" not in text and "WebSocket" not in text]
+def overview(page: Page, web_server: str, operator: User) -> Page:
+    """The overview as the operator sees it, fed by the socket."""
+    log_in(page, web_server, operator)
+    visit(page, "/")
+    return page
 
 
-def press(browser: Chrome, selector: str) -> None:
-    browser.find_element(By.CSS_SELECTOR, selector).click()
+def test_the_login_leads_to_the_page_that_was_asked_for(page: Page, operator: User) -> None:
+    page.goto("/queues/")
+    expect(page).to_have_url(re.compile("/admin/login/"))
+    page.get_by_label("Username").fill("operator")
+    page.get_by_label("Password").fill("operator")
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_url(re.compile("/queues/$"))
+    expect_state(page, "live")
 
 
-def wait_for(browser: Chrome, selector: str) -> None:
-    WebDriverWait(browser, 15).until(lambda page: page.find_elements(By.CSS_SELECTOR, selector))
-
-
-def word(browser: Chrome, name: str) -> str:
-    return browser.find_element(By.CSS_SELECTOR, f"dd [data-word={name}]").text
-
-
-def letters(browser: Chrome) -> str:
-    return browser.find_element(By.ID, "failures").text
-
-
-def keys(browser: Chrome, *pressed: str) -> None:
-    for key in pressed:
-        browser.switch_to.active_element.send_keys(key)
-
-
-def test_counts_change_live_without_a_reload(signed_in: Chrome) -> None:
-    signed_in.execute_script("window.isSamePage = true")
-    assert word(signed_in, "queued") == "0"
+def test_counts_change_live_without_a_reload(overview: Page) -> None:
+    overview.evaluate("window.isSamePage = true")
+    queued, dead = (overview.locator(f"dd [data-word={name}]") for name in ("queued", "dead"))
+    expect(queued).to_have_text("0")
     for _ in range(3):
         make_job("queued", task=FAIL)
-    eventually(lambda: word(signed_in, "queued") == "3", message="the count did not change")
+    expect(queued).to_have_text("3")
     make_job("dead", task=FAIL)
-    eventually(lambda: word(signed_in, "dead") == "1")
-    eventually(lambda: FAIL in letters(signed_in))
-    assert signed_in.execute_script("return window.isSamePage") is True
+    expect(dead).to_have_text("1")
+    expect(overview.locator("#failures")).to_contain_text(FAIL)
+    assert overview.evaluate("window.isSamePage") is True
 
 
-def test_hostile_texts_stay_texts(signed_in: Chrome) -> None:
+def test_a_lost_socket_is_replaced_by_polling_until_it_is_back(page: Page, web_server: str, operator: User) -> None:
+    sockets: list[WebSocketRoute] = []
+    is_cut = False
+
+    def route(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if is_cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/ws/live/", route)
+    log_in(page, web_server, operator)
+    visit(page, "/")
+    page.evaluate("window.isSamePage = true")
+    is_cut = True
+    sockets[0].close()
+    expect_state(page, "polling")
+    make_job("queued", task=FAIL)
+    expect(page.locator("dd [data-word=queued]")).to_have_text("1")
+    expect_state(page, "polling")
+    is_cut = False
+    expect_state(page, "live")
+    assert page.evaluate("window.isSamePage") is True
+
+
+def test_a_lost_server_shows_since_when_the_figures_are_stale(
+    overview: Page, processes: Processes, complaints: Complaints
+) -> None:
+    complaints.allow("ERR_CONNECTION_REFUSED")
+    complaints.allow("ERR_CONNECTION_RESET")
+    processes.kill()
+    expect_state(overview, "stale")
+    expect(overview.locator("#live-text")).to_contain_text("Stale since")
+
+
+def test_hostile_texts_stay_texts(overview: Page) -> None:
     dead = make_job("dead", task=FAIL)
     dead.attempts.update(message=HOSTILE, exception_class=HOSTILE)
-    eventually(lambda: HOSTILE in letters(signed_in))
-    assert not signed_in.find_elements(By.CSS_SELECTOR, "#failures img")
-    signed_in.refresh()
-    wait_for(signed_in, "#live[data-state=live]")
-    assert signed_in.title == "Overview · QueueHub"
+    failures = overview.locator("#failures")
+    expect(failures).to_contain_text(HOSTILE)
+    expect(failures.locator("img")).to_have_count(0)
+    visit(overview, "/")
+    expect(failures).to_contain_text(HOSTILE)
+    expect(overview).to_have_title("Overview · QueueHub")
 
 
-def test_a_lost_server_shows_since_when_the_figures_are_stale(signed_in: Chrome, processes: Processes) -> None:
-    processes.kill()
-    wait_for(signed_in, "#live[data-state=stale]")
-    assert "Stale since" in signed_in.find_element(By.ID, "live-text").text
-    signed_in.get_log("browser")  # the failed attempts to connect
-
-
-def test_a_dead_letter_is_found_on_the_overview_and_retried_in_the_admin(signed_in: Chrome) -> None:
+def test_a_dead_letter_is_found_on_the_overview_and_retried_in_the_admin(overview: Page) -> None:
     dead = make_job("dead", task=FAIL, args=["no luck"])
-    eventually(lambda: FAIL in letters(signed_in))
-    press(signed_in, "#letters a")
-    eventually(lambda: signed_in.current_url.endswith(f"/jobs/{dead.pk}/"))
-    address = signed_in.current_url.partition("/jobs/")[0]
-    signed_in.get(f"{address}/admin/jobs/deadletter/{dead.pk}/change/")
-    wait_for(signed_in, "#attempts")
-    assert "ValueError" in signed_in.find_element(By.ID, "attempts").text
-    signed_in.find_element(By.XPATH, "//ul[@class='object-tools']//button[text()='Retry']").click()
-    wait_for(signed_in, "[name=reason]")
-    signed_in.find_element(By.NAME, "reason").send_keys("provider is back")
-    press(signed_in, "input[value=Retry]")
-    wait_for(signed_in, ".messagelist .success")
-    assert f"/admin/jobs/job/{dead.pk}/" in signed_in.current_url
-    assert "1 dead letter retried." in signed_in.find_element(By.CSS_SELECTOR, ".messagelist").text
+    overview.locator("#letters a", has_text=FAIL).click()
+    expect(overview).to_have_url(re.compile(f"/jobs/{dead.pk}/$"))
+    overview.goto(f"/admin/jobs/deadletter/{dead.pk}/change/")
+    expect(overview.locator("#attempts")).to_contain_text("ValueError")
+    overview.locator("ul.object-tools").get_by_role("button", name="Retry", exact=True).click()
+    overview.locator("[name=reason]").fill("provider is back")
+    overview.locator("input[value=Retry]").click()
+    expect(overview.locator(".messagelist .success")).to_contain_text("1 dead letter retried.")
+    assert f"/admin/jobs/job/{dead.pk}/" in overview.url
     assert fresh(dead).state == "queued"
     assert AuditEntry.objects.get().reason == "provider is back"
 
 
-def test_keys_move_and_show_but_change_nothing(signed_in: Chrome) -> None:
+def test_keys_move_and_show_but_change_nothing(overview: Page) -> None:
     for name in ("bulk", "mail"):
         make_job("queued", task=FAIL, queue=name)
-    eventually(lambda: "mail" in signed_in.find_element(By.ID, "queues").text)
-    keys(signed_in, "g", "q")
-    wait_for(signed_in, "#search")
-    wait_for(signed_in, "#live[data-state=live]")
-    keys(signed_in, "j", "j", "k")
-    assert signed_in.switch_to.active_element.get_attribute("id") == "queue-bulk"
-    keys(signed_in, "/")
-    keys(signed_in, "mail", Keys.ENTER)
-    wait_for(signed_in, "#queue-mail")
-    assert not signed_in.find_elements(By.ID, "queue-bulk")
-    wait_for(signed_in, "#live[data-state=live]")
-    keys(signed_in, "?")
-    wait_for(signed_in, "#help:popover-open")
-    keys(signed_in, Keys.ESCAPE, "t")
-    assert signed_in.execute_script("return document.documentElement.dataset.theme") == "light"
-    keys(signed_in, "j", Keys.ENTER)
-    wait_for(signed_in, "[data-plot] canvas")
-    assert signed_in.current_url.endswith("/queues/mail/")
+    press, bulk, mail = overview.keyboard.press, overview.locator("#queue-bulk"), overview.locator("#queue-mail")
+    expect(overview.locator("#queues")).to_contain_text("mail")
+    press("g")
+    press("q")
+    expect(overview.locator("#search")).to_be_visible()
+    expect_state(overview, "live")
+    for key in "jjk":
+        press(key)
+    expect(bulk).to_be_focused()
+    press("/")
+    overview.keyboard.type("mail")
+    press("Enter")
+    expect(bulk).to_have_count(0)
+    expect(mail).to_be_visible()
+    expect_state(overview, "live")
+    press("?")
+    expect(overview.locator("#help")).to_be_visible()
+    press("Escape")
+    press("t")
+    expect(overview.locator("html")).to_have_attribute("data-theme", "light")
+    press("j")
+    press("Enter")
+    expect(overview.locator("[data-plot] canvas").first).to_be_visible()
+    assert overview.url.endswith("/queues/mail/")
     assert not AuditEntry.objects.exists()
 
 
-def test_a_queue_is_paused_with_a_reason_while_its_rows_are_held(signed_in: Chrome) -> None:
+def test_a_queue_is_paused_with_a_reason_while_its_rows_are_held_and_resumed(overview: Page) -> None:
     make_job("queued", task=FAIL, queue="mail")
-    signed_in.get(signed_in.current_url + "queues/")
-    wait_for(signed_in, "#live[data-state=live]")
-    wait_for(signed_in, "#open-pause-mail")
-    press(signed_in, "#open-pause-mail")
-    reason = signed_in.find_element(By.CSS_SELECTOR, "#pause-mail [name=reason]")
-    assert signed_in.switch_to.active_element == reason
+    visit(overview, "/queues/")
+    row = overview.locator("#queue-mail")
+    row.get_by_role("button", name="Pause").first.click()
+    reason = overview.locator("#pause-mail [name=reason]")
+    expect(reason).to_be_focused()
     make_job("queued", task=FAIL, queue="mail")
-    WebDriverWait(signed_in, 15).until(lambda page: page.find_element(By.ID, "frozen").is_displayed())
-    reason.send_keys("provider down", Keys.ENTER)
-    wait_for(signed_in, ".messages .success")
-    assert "provider down" in signed_in.find_element(By.ID, "queue-mail").text
+    expect(overview.locator("#frozen")).to_be_visible()
+    reason.fill("provider down")
+    reason.press("Enter")
+    expect(overview.locator(".messages .success")).to_be_visible()
+    expect(row).to_contain_text("provider down")
     assert Queue.objects.get(name="mail").paused_reason == "provider down"
+    row.get_by_role("button", name="Resume").first.click()
+    overview.locator("#resume-mail").get_by_role("button", name="Resume").click()
+    expect(row).not_to_contain_text("provider down")
+    assert Queue.objects.get(name="mail").paused_at is None
 
 
-def test_a_remembered_interval_holds_the_page_still(signed_in: Chrome) -> None:
-    Select(signed_in.find_element(By.ID, "interval")).select_by_value("0")
-    wait_for(signed_in, "#live[data-state=off]")
-    signed_in.refresh()
-    wait_for(signed_in, "#live[data-state=off]")
+def test_a_remembered_interval_holds_the_page_still(overview: Page) -> None:
+    overview.locator("#interval").select_option("0")
+    expect_state(overview, "off")
+    overview.reload()
+    expect_state(overview, "off")
     make_job("queued", task=FAIL)
-    assert word(signed_in, "queued") == "0"
+    queued = overview.locator("dd [data-word=queued]")
+    expect(queued).to_have_text("0")
 
-    def refreshed() -> str:
-        keys(signed_in, "r")
-        return word(signed_in, "queued")
+    def refreshed() -> str | None:
+        overview.keyboard.press("r")
+        return queued.text_content()
 
     eventually(lambda: refreshed() == "1")  # a snapshot that took long is shared for some seconds
 
 
-def test_the_overview_fits_a_telephone(signed_in: Chrome) -> None:
+def test_the_overview_fits_a_telephone(overview: Page) -> None:
     make_job("dead", task=FAIL, queue="a-queue-with-a-rather-long-name")
     make_job("queued", task=FAIL, queue="a-queue-with-a-rather-long-name")
-    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    signed_in.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        eventually(lambda: "rather-long" in signed_in.find_element(By.ID, "queues").text)
-        assert signed_in.execute_script("return document.documentElement.scrollWidth") <= 380
-    finally:
-        signed_in.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    overview.set_viewport_size(TELEPHONE)
+    expect(overview.locator("#queues")).to_contain_text("rather-long")
+    assert width(overview) <= TELEPHONE["width"]

@@ -1,19 +1,14 @@
 """Jobs found, understood and repaired in a real browser against a real server."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.contrib.auth.models import User
-from selenium.webdriver import Chrome
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
+from playwright.sync_api import Page, expect
 
 from jobs import failures, lifecycle, operations
 from jobs.lifecycle import operate
 from jobs.models import Attempt, AuditEntry, Job, Operation
 from jobs.states import Outcome
+from tests.browsing import TELEPHONE, Complaints, log_in, visit, width
 from tests.factories import WORKER, ended, fresh, make_job, make_worker
 from tests.support import eventually
 
@@ -21,189 +16,154 @@ pytestmark = [pytest.mark.slow, pytest.mark.one_ledger]
 
 ADD = "tests.tasks.add"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
-MANY = 520
-PATIENCE_SECONDS = 30
+MANY = 2000
+CLAIM_COUNT = 250
 
 
 @pytest.fixture
-def page(web_server: str, operator: User, browser: Chrome) -> Iterator[Chrome]:
-    """A browser in which the operator has logged in; at the end it has complained of nothing."""
-    sign_in(browser, web_server, "operator")
-    yield browser
-    complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert not [text for text in complaints if "favicon" not in text and "WebSocket" not in text]
-    hosts = browser.execute_script("return performance.getEntriesByType('resource').map((it) => new URL(it.name).host)")
-    assert set(hosts) <= {web_server.removeprefix("http://")}
-
-
-def sign_in(browser: Chrome, server: str, name: str) -> None:
-    browser.get(f"{server}/admin/login/?next=/jobs/")
-    for field in ("username", "password"):
-        browser.find_element(By.NAME, field).send_keys(name)
-    press(browser, "[type=submit]")
-    wait_for(browser, "#live[data-state=live]")
-
-
-def go(browser: Chrome, path: str) -> None:
-    browser.get(browser.current_url.split("/", 3)[0] + "//" + browser.current_url.split("/", 3)[2] + path)
-    wait_for(browser, "#live[data-state=live]")
-
-
-def press(browser: Chrome, selector: str) -> None:
-    browser.find_element(By.CSS_SELECTOR, selector).click()
-
-
-def wait_for(browser: Chrome, selector: str) -> WebElement:
-    found: WebElement = WebDriverWait(browser, PATIENCE_SECONDS).until(
-        lambda page: next(iter(page.find_elements(By.CSS_SELECTOR, selector)), None)
-    )
-    return found
-
-
-def text_of(browser: Chrome, selector: str) -> str:
-    return browser.find_element(By.CSS_SELECTOR, selector).text
+def desk(page: Page, web_server: str, operator: User) -> Page:
+    """A page on which the operator is logged in."""
+    log_in(page, web_server, operator)
+    return page
 
 
 def make_many_dead() -> None:
     """Let many jobs fail, batch by batch."""
     make_worker(WORKER)
     ids = [job.pk for job in Job.objects.enqueue_many(ADD, [(1,)] * MANY)]
-    for start in range(0, MANY, 250):
-        runs = lifecycle.claim(ids[start : start + 250], worker=WORKER)
+    for start in range(0, MANY, CLAIM_COUNT):
+        runs = lifecycle.claim(ids[start : start + CLAIM_COUNT], worker=WORKER)
         for run in runs:
             run.max_attempts = 1
         lifecycle.settle([ended(run, Outcome.ERROR, exception_class="ValueError", message="no") for run in runs])
 
 
-def test_a_dead_letter_is_found_by_suggestions_understood_and_retried(page: Chrome) -> None:
+def test_a_dead_letter_is_found_by_suggestions_understood_and_retried(desk: Page) -> None:
     dead = make_job("dead", task=ADD, args=[1])
     make_job("succeeded", task=ADD, args=[1])
     Attempt.objects.filter(job=dead).update(message=HOSTILE, exception_class=HOSTILE, log=HOSTILE)
     Job.objects.filter(pk=dead.pk).update(kwargs={"b": HOSTILE}, result=HOSTILE)
-    box = page.find_element(By.ID, "search")
-    page.switch_to.active_element.send_keys("/")
-    box.send_keys("state:de")
-    wait_for(page, "#suggestions li")
-    box.send_keys(Keys.ARROW_DOWN, Keys.ENTER)
-    assert box.get_attribute("value") == "state:dead "
-    box.send_keys(Keys.ESCAPE, Keys.ENTER)
-    wait_for(page, ".chips li")
-    assert len(page.find_elements(By.CSS_SELECTOR, "[data-row]")) == 1
-    wait_for(page, "#live[data-state=live]")
-    page.find_element(By.TAG_NAME, "body").send_keys("j", Keys.ENTER)
-    wait_for(page, "#attempt-1")
-    assert HOSTILE in text_of(page, "#attempts")
-    assert "<img src=x" in text_of(page, "#payload")
-    assert not page.find_elements(By.CSS_SELECTOR, "#content img")
-    assert "owned" not in page.title
-    press(page, "#open-retry")
-    page.switch_to.active_element.send_keys("provider is back")
-    press(page, "#sheet-retry [type=submit]")
-    wait_for(page, ".messages .success")
-    assert text_of(page, "#state") == "queued"
-    assert "provider is back" in text_of(page, "#history")
+    visit(desk, "/jobs/")
+    desk.keyboard.press("/")
+    desk.keyboard.type("state:de")
+    expect(desk.locator("#suggestions li").first).to_be_visible()
+    desk.keyboard.press("ArrowDown")
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#search")).to_have_value("state:dead ")
+    desk.keyboard.press("Enter")
+    expect(desk.locator(".chips li")).to_have_count(1)
+    expect(desk.locator("[data-row]")).to_have_count(1)
+    expect(desk.locator("#live")).to_have_attribute("data-state", "live")
+    desk.keyboard.press("j")
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#attempts")).to_contain_text(HOSTILE)
+    expect(desk.locator("#payload")).to_contain_text("<img src=x")
+    expect(desk.locator("#content img")).to_have_count(0)
+    assert "owned" not in desk.title()
+    desk.locator("#open-retry").click()
+    desk.keyboard.type("provider is back")
+    desk.locator("#sheet-retry [type=submit]").click()
+    expect(desk.locator("#state")).to_have_text("queued")
+    expect(desk.locator("#history")).to_contain_text("provider is back")
     assert fresh(dead).state == "queued"
 
 
-def test_a_page_of_one_job_follows_its_state(page: Chrome) -> None:
+def test_a_page_of_one_job_follows_its_state(desk: Page) -> None:
     job = make_job("queued", task=ADD, args=[1])
-    go(page, f"/jobs/{job.pk}/")
-    page.execute_script("window.isSamePage = true")
-    assert "No living worker" in text_of(page, "#why")
+    visit(desk, f"/jobs/{job.pk}/")
+    desk.evaluate("window.isSamePage = true")
+    expect(desk.locator("#why")).to_contain_text("No living worker")
     operate.cancel([job.pk], actor="ann")
-    eventually(lambda: text_of(page, "#state") == "cancelled", PATIENCE_SECONDS)
-    assert page.execute_script("return window.isSamePage") is True
+    expect(desk.locator("#state")).to_have_text("cancelled")
+    assert desk.evaluate("window.isSamePage") is True
 
 
-def test_edit_and_retry_refuses_a_bad_value_and_takes_a_good_one(page: Chrome) -> None:
+def test_edit_and_retry_refuses_a_bad_value_and_takes_a_good_one(desk: Page) -> None:
     dead = make_job("dead", task=ADD, args=[1], kwargs={"b": 2})
-    go(page, f"/jobs/{dead.pk}/edit/")
+    desk.goto(f"/jobs/{dead.pk}/edit/")
     for text, answer in (('{"c": 3}', ".fault"), ('{"b": 3}', "#difference")):
-        field = page.find_element(By.NAME, "kwargs")
-        field.clear()
-        field.send_keys(text)
-        press(page, ".fields > .buttons .primary, .fields > .buttons [type=submit]")
-        wait_for(page, answer)
-    assert "-  \"b\": 2" in text_of(page, ".diff")
-    press(page, "#difference .primary")
-    wait_for(page, ".messages .success")
+        desk.locator("[name=kwargs]").fill(text)
+        desk.get_by_role("button", name="Show what differs").click()
+        expect(desk.locator(answer).first).to_be_visible()
+    expect(desk.locator(".diff")).to_contain_text('-  "b": 2')
+    desk.get_by_role("button", name="Retry with these arguments").click()
+    expect(desk.locator(".messages .success")).to_be_visible()
     assert (fresh(dead).state, fresh(dead).kwargs) == ("queued", {"b": 3})
 
 
-def test_a_group_of_some_hundred_is_retried_with_progress_and_shown_as_it_goes(page: Chrome) -> None:
+def test_a_group_of_two_thousand_is_retried_with_progress_and_shown_as_it_goes(desk: Page) -> None:
     make_many_dead()
     failures.fold()
-    go(page, "/failures/")
-    press(page, "[value=retry]")
-    wait_for(page, "#preview")
-    assert f"Retry {MANY} jobs?" in text_of(page, "#preview")
-    page.find_element(By.NAME, "reason").send_keys("fixed in 1.2")
-    press(page, "#preview .primary")
-    wait_for(page, "#changed-count")
+    visit(desk, "/failures/")
+    desk.locator("[value=retry]").click()
+    expect(desk.locator("#preview")).to_contain_text("Retry 2,000 jobs?")
+    desk.locator("[name=reason]").fill("fixed in 1.2")
+    desk.get_by_label("to confirm").fill(str(MANY))
+    desk.locator("#preview .primary").click()
+    changed, bar = desk.locator("#changed-count"), desk.get_by_role("progressbar")
+    expect(changed).to_have_text("0")
     assert Job.objects.filter(state="dead").count() == MANY  # the scheduler does it, and none runs
-    page.execute_script("window.isSamePage = true")
+    desk.evaluate("window.isSamePage = true")
     operations.advance(100)
-    eventually(lambda: text_of(page, "#changed-count") == "100", PATIENCE_SECONDS)
+    expect(changed).to_have_text("100")
+    expect(bar).to_have_accessible_name("100 of 2,000 jobs")
     while operations.advance():
         pass
-    eventually(lambda: text_of(page, "#changed-count") == str(MANY), PATIENCE_SECONDS)
-    assert page.execute_script("return window.isSamePage") is True
+    expect(changed).to_have_text("2,000")
+    assert bar.evaluate("it => it.value / it.max") == 1
+    assert desk.evaluate("window.isSamePage") is True
     assert Operation.objects.get().state == "finished"
     assert AuditEntry.objects.filter(reason="fixed in 1.2", action="retry").count() == MANY
 
 
-def test_chosen_rows_stay_while_others_change_and_are_discarded_together(page: Chrome) -> None:
+def test_chosen_rows_stay_while_others_change_and_are_discarded_together(desk: Page) -> None:
     for _ in range(4):
         make_job("dead", task=ADD, args=[1])
-    go(page, "/jobs/?q=state:dead")
-    body = page.find_element(By.TAG_NAME, "body")
-    assert not page.find_element(By.CSS_SELECTOR, ".choice").is_displayed()
-    body.send_keys("j", "x", "j", "x")
-    assert text_of(page, "[data-chosen]") == "2 selected"
+    visit(desk, "/jobs/?q=state:dead")
+    expect(desk.locator(".choice")).to_be_hidden()
+    for key in "jxjx":
+        desk.keyboard.press(key)
+    expect(desk.locator("[data-chosen]")).to_have_text("2 selected")
     make_job("dead", task=ADD, args=[1])
-    wait_for(page, ".pill")
-    assert text_of(page, ".pill").startswith("1 changed")
-    assert len(page.find_elements(By.CSS_SELECTOR, "[data-row]")) == 4
-    assert text_of(page, "[data-chosen]") == "2 selected"
-    press(page, ".choice [value=discard]")
-    wait_for(page, "#preview .primary")
-    press(page, "#preview .primary")
-    wait_for(page, "#changed-count")
-    assert text_of(page, "#changed-count") == "2"
-    press(page, "#open-undo")
-    press(page, "#sheet-undo [type=submit]")
-    eventually(lambda: Job.objects.filter(state="dead").count() == 5, PATIENCE_SECONDS)
+    expect(desk.locator(".pill")).to_contain_text("1 changed")
+    expect(desk.locator("[data-row]")).to_have_count(4)
+    expect(desk.locator("[data-chosen]")).to_have_text("2 selected")
+    desk.locator(".choice [value=discard]").click()
+    desk.locator("#preview .primary").click()
+    expect(desk.locator("#changed-count")).to_have_text("2")
+    desk.locator("#open-undo").click()
+    desk.locator("#sheet-undo [type=submit]").click()
+    eventually(lambda: Job.objects.filter(state="dead").count() == 5, 30)
 
 
 def test_who_may_only_look_sees_no_buttons_and_gets_a_403(
-    web_server: str, viewer: User, browser: Chrome
+    page: Page, web_server: str, viewer: User, complaints: Complaints
 ) -> None:
-    dead = make_job("dead", task=ADD, args=[1])
+    dead = make_job("dead", task=ADD, args=[1], queue="mail")
     failures.fold()
-    sign_in(browser, web_server, "viewer")
-    for path in ("/jobs/", f"/jobs/{dead.pk}/", "/failures/", "/operations/"):
-        go(browser, path)
-        ways = "#page form[method=post] button, #page [type=submit], #page [data-select]"
-        assert not browser.find_elements(By.CSS_SELECTOR, ways)
-    answer = browser.execute_async_script(
-        "const done = arguments[1]; const token = document.querySelector('[name=csrfmiddlewaretoken]').value;"
-        "fetch(arguments[0], {method: 'POST', headers: {'X-CSRFToken': token}}).then((it) => done(it.status))",
+    log_in(page, web_server, viewer)
+    own = ("/jobs/", f"/jobs/{dead.pk}/", "/failures/", "/operations/", "/queues/", "/queues/mail/", "/workers/")
+    for path in (*own, "/schedules/", "/tasks/", f"/tasks/{ADD}/", "/"):
+        visit(page, path)
+        ways = "form[method=post] button, [type=submit], [popovertarget], [data-select], a[href$='/edit/']"
+        assert page.locator("#page").locator(ways).count() == 0, path
+    complaints.allow("403 (Forbidden)")
+    answer = page.evaluate(
+        """address => {
+          const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+          return fetch(address, {method: "POST", headers: {"X-CSRFToken": token}}).then((it) => it.status);
+        }""",
         f"/jobs/{dead.pk}/retry/",
     )
     assert answer == 403
     assert fresh(dead).state == "dead"
-    browser.get_log("browser")  # the browser says that it was refused
 
 
-def test_the_pages_fit_a_telephone(page: Chrome) -> None:
+def test_the_pages_fit_a_telephone(desk: Page) -> None:
     dead = make_job("dead", task=ADD, args=["word " * 40], queue="a-queue-with-a-rather-long-name")
     Attempt.objects.filter(job=dead).update(message="x" * 400, traceback="y" * 400)
     failures.fold()
-    size = {"width": 380, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        for path in ("/jobs/?q=state:dead+stat:x", "/jobs/", f"/jobs/{dead.pk}/", "/failures/", "/operations/"):
-            go(page, path)
-            assert page.execute_script("return document.documentElement.scrollWidth") <= 380, path
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    desk.set_viewport_size(TELEPHONE)
+    for path in ("/jobs/?q=state:dead+stat:x", "/jobs/", f"/jobs/{dead.pk}/", "/failures/", "/operations/"):
+        visit(desk, path)
+        assert width(desk) <= TELEPHONE["width"], path
