@@ -48,6 +48,12 @@ class JobTask(Task):  # type: ignore[type-arg] # generic in django-tasks only
     aliases: tuple[str, ...] = ()
     """Former names of the task; rows that carry them still run."""
 
+    slo_wait_p95_seconds: float | None = None
+    """Objective: 95 % of the runs wait no longer; see `objectives.py`."""
+
+    slo_success_ratio: float | None = None
+    """Objective: this share of the jobs succeeds."""
+
     unique_key: str = ""
     """At most one unfinished job per key; empty means no limit."""
 
@@ -111,7 +117,8 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Turn a module-level function, sync or async, into a task.
 
     Options: queue_name, priority (-100 to 100, higher first), max_attempts, timeout_seconds, retry (a policy of
-    `jobs.retry`), atomic, takes_context (the first parameter must be named `context`), aliases, backend.
+    `jobs.retry`), atomic, takes_context (the first parameter must be named `context`), aliases, backend,
+    slo_wait_p95_seconds and slo_success_ratio (objectives, for `manage.py jobs_alerts`).
     Django's own decorator of 6.0 takes none but its own options, hence this one; it serves both versions.
 
     Raises: InvalidJob, InvalidTask.

@@ -7,6 +7,7 @@ from datetime import timedelta
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from dashboards import figures, slots
+from dashboards.metrics import schedules
 from dashboards.metrics.labels import OTHER
 from dashboards.metrics.reading import Reading
 from dashboards.ticker import ticker
@@ -41,6 +42,7 @@ def families(reading: Reading, labels: Mapping[str, str]) -> Iterator[Metric]:
     yield from _of_queues(reading, names)
     yield from _of_workers(reading)
     yield from _of_scheduler(reading)
+    yield schedules.family(reading.schedule_counts)
 
 
 def drift(reading: Reading, depths: Mapping[str, int]) -> Metric:

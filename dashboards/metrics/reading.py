@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Min
 
 from dashboards import figures
+from dashboards.metrics import schedules
 from jobs import statistics
 from jobs.conf import get_settings
 from jobs.filters import StateIn
@@ -51,6 +52,7 @@ class Reading:
     lease: SchedulerLease | None
     overdue_seconds: float
     """How long the oldest due thing waits for the scheduler."""
+    schedule_counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def read() -> Reading:
             queues=figures.queues(),
             lease=figures.scheduler_lease(),
             overdue_seconds=_overdue_seconds(now),
+            schedule_counts=schedules.counts(now),
         )
 
 
@@ -110,10 +113,10 @@ def _lost_count(now: datetime) -> int:
 
 def _overdue_seconds(now: datetime) -> float:
     delayed = Job.objects.using(_alias()).filter(StateIn([JobState.RETRYING, JobState.SCHEDULED]))
-    schedules = Schedule.objects.using(_alias()).filter(is_enabled=True)
+    enabled = Schedule.objects.using(_alias()).filter(is_enabled=True)
     oldest = [
         delayed.order_by().aggregate(oldest=Min("due_at"))["oldest"],
-        schedules.order_by().aggregate(oldest=Min("next_at"))["oldest"],
+        enabled.order_by().aggregate(oldest=Min("next_at"))["oldest"],
     ]
     return max([0.0, *((now - at).total_seconds() for at in oldest if at is not None)])
 

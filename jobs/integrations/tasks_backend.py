@@ -13,6 +13,7 @@ from jobs.definition import JobTask, registry
 from jobs.errors import InvalidJob, UnknownTask
 from jobs.models import Attempt, Job
 from jobs.names import MAX_PRIORITY, MIN_PRIORITY, check_int, check_moment, check_queue
+from jobs.objectives import check_objectives
 from jobs.states import JobState
 from jobs.upstream import BaseTaskBackend, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
 
@@ -66,6 +67,7 @@ class JobsBackend(BaseTaskBackend):
             check_int("max_attempts", task.max_attempts, 1, enqueueing.MAX_ATTEMPTS)
         if task.timeout_seconds is not None:
             check_int("timeout_seconds", task.timeout_seconds, 0, enqueueing.MAX_TIMEOUT_SECONDS)
+        check_objectives(task)
         if task.atomic and iscoroutinefunction(task.func):
             raise InvalidJob("atomic", "an async task cannot run in a transaction.", "Make it a plain function.")
         super().validate_task(task)
