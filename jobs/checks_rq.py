@@ -28,7 +28,7 @@ def check_rq(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     try:
         transport = import_string(get_settings().transport)
     except (ImproperlyConfigured, ImportError, TypeError):
-        return []  # checks.py reports it
+        return []  # checks/configuration.py reports it
     if not (isinstance(transport, type) and issubclass(transport, RQTransport)):
         return []
     queues = getattr(django_settings, "RQ_QUEUES", None)

@@ -19,7 +19,8 @@ ALLOWED = {
     ("jobs/definition.py", "import_module"): "tasks.py of installed apps and QUEUEHUB['TASK_MODULES']",
     ("jobs/transports/rq_plain.py", "import_module"): "names of QUEUEHUB['PLAIN_RQ_FUNCTIONS'] only",
     ("jobs/transports/__init__.py", "import_string"): "QUEUEHUB['TRANSPORT']",
-    ("jobs/checks.py", "import_string"): "manage.py check: the same setting",
+    ("jobs/checks/configuration.py", "import_string"): "manage.py check: the same setting",
+    ("jobs/checks/deployment.py", "import_string"): "manage.py check: the same setting",
     ("jobs/checks_rq.py", "import_string"): "manage.py check: classes that RQ's settings name",
 }
 NEEDS_A_REASON = {"subprocess", "import_module", "import_string"}

@@ -13,7 +13,7 @@ from tests.time.conftest import TICK
 
 
 def found() -> set[str]:
-    """Return the ids of what jobs/checks.py reports now; from 020 on they are about RQ's settings."""
+    """Return the ids of what jobs/checks/ reports now; from 020 on they are about RQ's settings."""
     ids = {str(message.id) for message in checks.run_checks(tags=["queuehub"])}
     return {name for name in ids if name.startswith(("queuehub.E00", "queuehub.W00"))}
 
@@ -105,9 +105,12 @@ def test_servers_are_asked_only_on_request(configure: Any) -> None:
 
 @pytest.mark.django_db
 def test_a_transport_that_is_away_is_a_warning(memory_transport: Any) -> None:
-    assert check_servers(databases=["default"]) == []
+    def warned() -> list[checks.CheckMessage]:  # the tests' own PostgreSQL runs without fsync
+        return [message for message in check_servers(databases=["default"]) if message.id != "queuehub.W012"]
+
+    assert warned() == []
     memory_transport.is_down = True
-    (message,) = check_servers(databases=["default"])
+    (message,) = warned()
     assert (message.id, message.level) == ("queuehub.W008", checks.WARNING)
 
 

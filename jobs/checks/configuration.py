@@ -1,52 +1,32 @@
-"""Django's system checks of the configuration; each message names the key and the remedy.
+"""Checks of the settings, for every `manage.py check`: what cannot work, and what hardly does."""
 
-`manage.py check` reads settings only. What needs a server runs in `manage.py check --deploy --database
-default`, where a server that is away is a warning: a deployment may be checked before its servers run.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from jobs import checks_rq, failpoints
-from jobs.conf import Settings, get_settings, problems_of, read
+from jobs.conf import Settings, get_settings, read
 from jobs.declared import read_declared
 from jobs.definition import registry
-from jobs.errors import InvalidJob, TransportUnavailable
+from jobs.errors import InvalidJob
 from jobs.names import NAME
-from jobs.statements import ledger
-from jobs.transports import Transport, get_transport
+from jobs.transports import Transport
 
 VENDORS = ("sqlite", "postgresql")
-MINIMUM_POSTGRESQL, MINIMUM_SQLITE = 14_00_00, (3, 35)
 MAX_TAKE_OVER_SECONDS = 9
 MAX_ATOMIC_SECONDS_ON_SQLITE = 10
-
-
-def register() -> None:
-    """Register all checks with Django."""
-    checks.register(check_settings, "queuehub")
-    for check in (check_database, check_transport, check_tasks, check_plain_rq, check_schedules):
-        checks.register(_if_readable(check), "queuehub")
-    checks.register(check_failpoints, "queuehub", deploy=True)
-    checks.register(check_servers, checks.Tags.database, deploy=True)
-    checks_rq.register()
 
 
 Check = Callable[[Settings], Iterator[CheckMessage]]
 
 
-def _if_readable(check: Check) -> Callable[..., list[CheckMessage]]:
-    """Make a Django check of one that takes the settings; check_settings reports those that cannot be
-    read."""
+def if_readable(check: Check) -> Callable[..., list[CheckMessage]]:
+    """Make a Django check of one that takes the settings; `check_settings` reports those that cannot be read."""
 
     def run(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
         try:
@@ -152,7 +132,7 @@ def _long_atomic_tasks() -> Iterator[CheckMessage]:
 
 
 def check_transport(settings: Settings) -> Iterator[CheckMessage]:
-    """Report a transport that is not there, or that only one process can see."""
+    """Report a transport that is not there."""
     try:
         made = import_string(settings.transport)
     except ImportError as error:
@@ -218,47 +198,3 @@ def check_schedules(settings: Settings) -> Iterator[CheckMessage]:
             read_declared(name, declaration)
         except InvalidJob as error:
             yield Error(f"QUEUEHUB['SCHEDULES'][{name!r}]: {error}", id="queuehub.E008")
-
-
-def check_failpoints(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
-    """Warn of failpoints that are armed: they are for tests, and make this process fail."""
-    if not failpoints.armed:
-        return []
-    names = ", ".join(point.name for point in failpoints.armed)
-    return [Caution(f"Failpoints are armed: {names}.", hint=f"Unset {failpoints.VARIABLE}.", id="queuehub.W009")]
-
-
-def check_servers(
-    app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any
-) -> list[CheckMessage]:
-    """Ask the ledger and the transport whether they are there."""
-    try:
-        settings = get_settings()
-    except (ImproperlyConfigured, TypeError):
-        return []
-    if settings.database not in (databases or ()) or problems_of(settings):
-        return []
-    return [*_ledger_messages(settings), *_transport_messages()]
-
-
-def _ledger_messages(settings: Settings) -> Iterator[CheckMessage]:
-    connection: Any = connections[settings.database]
-    try:
-        ledger().present()
-        if connection.vendor == "postgresql" and connection.pg_version < MINIMUM_POSTGRESQL:
-            yield Error("The ledger needs PostgreSQL 14 or later.", id="queuehub.E009")
-        if connection.vendor == "sqlite" and connection.Database.sqlite_version_info < MINIMUM_SQLITE:
-            yield Error("The ledger needs SQLite 3.35 or later.", id="queuehub.E009")
-    except DatabaseError as error:
-        yield Caution(f"The ledger does not answer: {error}", hint="Start the database.", id="queuehub.W007")
-
-
-def _transport_messages() -> Iterator[CheckMessage]:
-    try:
-        get_transport().ping()
-    except (TransportUnavailable, ImportError) as error:
-        yield Caution(
-            f"The transport does not answer: {error}",
-            hint="Set REDIS_URL to a server that runs. Jobs wait in the ledger until then.",
-            id="queuehub.W008",
-        )
