@@ -99,7 +99,8 @@ def test_a_ledger_without_a_free_connection_loses_nothing(make_site: Sites) -> N
 
 @pytest.mark.fault("migration under load")
 def test_migrations_run_under_load(site: Site) -> None:
-    back = site.manage("m", "migrate", "jobs", "0001")
+    # as far back as this release's code can run: what comes later adds no column that it needs
+    back = site.manage("m", "migrate", "jobs", "0016")
     assert back.wait(60) == 0, back.output
     site.start(pools=2)
     with site.fault():
