@@ -16,6 +16,7 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from jobs import checks, declared, dispatcher, enqueueing, groups, known_queues, live, logs
         from jobs.definition import registry
+        from jobs.notifications.start import start
 
         self.front_door = enqueueing
         dispatcher.listen()
@@ -26,3 +27,4 @@ class JobsConfig(AppConfig):
         declared.listen(self)
         groups.listen(self)
         registry.autodiscover()
+        start()

@@ -130,6 +130,9 @@ class Settings:
     rq_admin: bool = False
     """Show django-rq's own pages in the admin, to superusers."""
 
+    notifications: Mapping[str, Any] = field(default_factory=dict)
+    """Whom to tell of dead letters and alerts: {"webhook_url", "webhook_secret", "emails", …}, see notifications.md."""
+
     metrics_token: str = ""
     """Bearer token for /metrics; without it and METRICS_NETWORKS, production refuses and development allows."""
 

@@ -74,6 +74,10 @@ class ResultNotJSON(PermanentError):
     """The task returned a value that is not JSON."""
 
 
+class DeliveryFailed(QueueHubError):
+    """A notification was not taken; it is tried again."""
+
+
 class FailpointError(QueueHubError):
     """A failpoint was armed to raise; only tests see it."""
 

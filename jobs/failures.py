@@ -5,7 +5,7 @@ one transaction, so that each is counted once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -42,8 +42,11 @@ class FailureRow:
     """Failed attempts in each of the last 24 hours, oldest first."""
 
 
-def fold(limit: int = FOLD_BATCH) -> int:
-    """Add up to `limit` notes to their groups, and return how many there were."""
+def fold(limit: int = FOLD_BATCH, gathered: Callable[[Sequence[Failure]], None] | None = None) -> int:
+    """Add up to `limit` notes to their groups, and return how many there were.
+
+    `gathered` is given the notes, of which each comes once, inside the transaction that deletes them.
+    """
     database = get_settings().database
     with ledger_transaction(LOCK_SECONDS):
         notes = Failure.objects.using(database).order_by("id")
@@ -54,6 +57,8 @@ def fold(limit: int = FOLD_BATCH) -> int:
         for note in found:
             alike[note.fingerprint].append(note)
         _add(alike, database)
+        if gathered is not None:
+            gathered(found)
         return notes.filter(id__in=[note.id for note in found]).order_by()._raw_delete(database)
 
 

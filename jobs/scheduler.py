@@ -17,6 +17,7 @@ from jobs.failpoints import reach
 from jobs.lease import Lease
 from jobs.lifecycle.due import expire, promote_due
 from jobs.lifecycle.retention import delete_old
+from jobs.notifications import alerts, gathering, notices
 
 logger = logging.getLogger("jobs.scheduler")
 
@@ -88,12 +89,15 @@ def leader_steps() -> list[Step]:
         Step("repair messages", reconciler.repair_messages, every_seconds=2),
         Step("expire", expire, every_seconds=5, batch=1000),
         Step("fold statistics", statistics.fold, every_seconds=10, batch=statistics.FOLD_BATCH),
-        Step("gather failures", failures.fold, every_seconds=2, batch=failures.FOLD_BATCH),
+        Step("gather failures", gathering.gather, every_seconds=2, batch=failures.FOLD_BATCH),
         Step("name failures", failures.name_unnamed, every_seconds=30, batch=failures.NAME_BATCH),
+        Step("watch for alerts", alerts.watch, every_seconds=30),
+        Step("tell of failures", notices.send_due, every_seconds=5),
         Step("delete old jobs", delete_old, every_seconds=60, batch=500),
         Step("delete old statistics", statistics.delete_old, every_seconds=60, batch=5000),
         Step("delete old firings", schedules.delete_old_runs, every_seconds=60, batch=5000),
         Step("delete old failures", failures.delete_old, every_seconds=60, batch=1000),
+        Step("delete old notices", notices.delete_old, every_seconds=3600),
         Step("delete old operations", operations.delete_old, every_seconds=60, batch=5000),
         Step("delete old workers", reconciler.delete_old_workers, every_seconds=60, batch=1000),
     ]

@@ -5,6 +5,7 @@ from jobs.models.audit import AuditEntry
 from jobs.models.dead_letter import DeadLetter
 from jobs.models.failure import Failure, FailureGroup
 from jobs.models.job import Job
+from jobs.models.notice import Notice
 from jobs.models.operation import Operation, OperationResult
 from jobs.models.queue import Queue
 from jobs.models.schedule import Schedule, ScheduleRun
@@ -19,6 +20,7 @@ __all__ = [
     "Failure",
     "FailureGroup",
     "Job",
+    "Notice",
     "Operation",
     "OperationResult",
     "Queue",

@@ -49,7 +49,7 @@ GRANT INSERT (:new_count), SELECT ON jobs_statistic TO :"worker";
 -- Scheduler: moves on what is due, does bulk operations, repairs, fires schedules, gathers failures, and deletes what has been
 -- kept long enough. Of the audit log it reads what an undo needs, not who did it.
 GRANT SELECT ON jobs_job, jobs_attempt, jobs_queue, jobs_worker, jobs_schedule, jobs_schedulerun, jobs_schedulerlease,
-    jobs_statistic, jobs_operation, jobs_operationresult, jobs_failure, jobs_failuregroup TO :"scheduler";
+    jobs_statistic, jobs_operation, jobs_operationresult, jobs_failure, jobs_failuregroup, jobs_notice TO :"scheduler";
 GRANT INSERT (:new_job), UPDATE (:ended_job, published_at, publish_seq, expires_at, cancel_requested_at, queue), DELETE
     ON jobs_job TO :"scheduler";
 GRANT INSERT, UPDATE (fingerprint), DELETE ON jobs_attempt TO :"scheduler";
@@ -64,7 +64,7 @@ GRANT INSERT (:new_entry), SELECT (id, at, action, target, result, reason, befor
 GRANT UPDATE, DELETE ON jobs_operation TO :"scheduler";
 GRANT INSERT, DELETE ON jobs_operationresult, jobs_failure TO :"scheduler";
 GRANT UPDATE (fingerprint) ON jobs_failure TO :"scheduler"; -- to lock what it counts
-GRANT INSERT, UPDATE, DELETE ON jobs_failuregroup TO :"scheduler";
+GRANT INSERT, UPDATE, DELETE ON jobs_failuregroup, jobs_notice TO :"scheduler";
 
 -- Reader: figures for /metrics and for a person who asks, without arguments, results, messages and tracebacks.
 GRANT SELECT (id, task, queue, priority, state, attempt, failure_count, loss_count, created_at, due_at, published_at, claimed_at,
