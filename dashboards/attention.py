@@ -62,9 +62,12 @@ def _of_workers(content: dict[str, Any]) -> list[Concern]:
         queued = content["totals"]["queued"]
         detail = f"{words.plural(queued, 'queued job')} {'waits' if queued == 1 else 'wait'} until one does. Start one:"
         return [Concern("bad" if queued else "warn", "No worker runs", detail, "manage.py jobs_worker")]
+    if silent_count == count:
+        title = "The only worker is silent" if count == 1 else f"All {count:,} workers are silent"
+        return [Concern("bad", title, "No job begins until one answers again or another starts.", **way)]
     if silent_count:
-        title = f"{silent_count:,} of {words.plural(count, 'worker')} {'is' if silent_count == 1 else 'are'} silent"
-        return [Concern("warn", title, "What they run is given to others once they count as lost.", **way)]
+        title = f"{silent_count:,} of {count:,} workers {'is' if silent_count == 1 else 'are'} silent"
+        return [Concern("warn", title, "What silent workers run is given to others once they count as lost.", **way)]
     return []
 
 

@@ -16,6 +16,8 @@ class Page:
     permission: str
     word: str = ""
     """The name in a snapshot's words of the count beside the label."""
+    counted: str = ""
+    """What that count counts."""
     is_alarming: bool = False
     """A count other than 0 calls for somebody."""
 
@@ -28,11 +30,14 @@ class Page:
 
 PAGES = (
     Page("overview", "Overview", "dashboards:overview", "o", "jobs.view_job"),
-    Page("jobs", "Jobs", "dashboards:jobs", "j", "jobs.view_job", "nav-jobs"),
+    Page("jobs", "Jobs", "dashboards:jobs", "j", "jobs.view_job", "nav-jobs", "unfinished jobs"),
     Page("queues", "Queues", "dashboards:queues", "q", "jobs.view_queue"),
-    Page("failures", "Failures", "dashboards:failures", "f", "jobs.view_failuregroup", "nav-failures", True),
+    Page(
+        "failures", "Failures", "dashboards:failures", "f", "jobs.view_failuregroup",
+        "nav-failures", "dead letters", is_alarming=True,
+    ),
     Page("workers", "Workers", "dashboards:workers", "w", "jobs.view_worker"),
     Page("schedules", "Schedules", "dashboards:schedules", "s", "jobs.view_schedule"),
     Page("tasks", "Tasks", "dashboards:tasks", "t", "jobs.view_job"),
     Page("operations", "Operations", "dashboards:operations", "p", "jobs.view_operation"),
-)
+)  # fmt: skip

@@ -57,6 +57,20 @@ def test_what_no_page_can_repair_names_the_command() -> None:
 
 
 @pytest.mark.fast
+@pytest.mark.parametrize(
+    ("count", "silent", "level", "title"),
+    [
+        (1, 1, "bad", "The only worker is silent"),
+        (12, 12, "bad", "All 12 workers are silent"),
+        (12, 2, "warn", "2 of 12 workers are silent"),
+    ],
+)
+def test_silent_workers_are_worst_when_no_other_is_left(count: int, silent: int, level: str, title: str) -> None:
+    (concern,) = told(snapshot(workers=count, silent=silent))
+    assert (concern.level, concern.title, concern.address) == (level, title, "/workers/")
+
+
+@pytest.mark.fast
 def test_a_pause_says_who_why_and_what_waits() -> None:
     queue = Queue(name="mail", paused_at=NOW - timedelta(hours=3), paused_by="ann", paused_reason="certificates")
     (pause,) = told(snapshot(), row(queue=queue, queued=1, worker_count=0, waited_seconds=9000))

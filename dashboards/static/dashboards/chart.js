@@ -106,7 +106,7 @@ class Chart {
     this.plot = new uPlot(
       {
         ...this.size(),
-        padding: [8, 4, 0, 0],
+        padding: [8, 16, 0, 0],
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, points: { size: 6 } },
         scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.08, unit === "s" ? 0.01 : 1)] } },
