@@ -58,12 +58,14 @@ class ReasonForm(forms.Form):
 
 
 class VerbAdmin(ReadOnlyAdmin):
-    """A read-only page with verbs.
-
-    A subclass lists its `verbs` and has a `has_<name>_permission` for each, as `permissions=` asks for.
-    """
+    """A read-only page with the `verbs` that its subclass lists."""
 
     verbs: ClassVar[tuple[Verb, ...]] = ()
+
+    def __init__(self, model: Any, admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        for verb in self.verbs:  # the admin asks so whether it may offer an action
+            setattr(self, f"has_{verb.name}_permission", partial(_allows, verb))
 
     def get_urls(self) -> list[Any]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_verb"
@@ -184,6 +186,10 @@ class VerbAdmin(ReadOnlyAdmin):
         """Return the address of one of an object's pages."""
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=[quote(obj.pk), *args])
+
+
+def _allows(verb: Verb, request: HttpRequest) -> bool:
+    return verb.allows(request.user)
 
 
 def _posted(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -99,24 +99,6 @@ class JobPage(EditAdmin):
             messages.warning(request, note)
         return found, False
 
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        return RETRY.allows(request.user)
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return CANCEL.allows(request.user)
-
-    def has_discard_permission(self, request: HttpRequest) -> bool:
-        return DISCARD.allows(request.user)
-
-    def has_restore_permission(self, request: HttpRequest) -> bool:
-        return RESTORE.allows(request.user)
-
-    def has_run_now_permission(self, request: HttpRequest) -> bool:
-        return RUN_JOB_NOW.allows(request.user)
-
-    def has_clone_permission(self, request: HttpRequest) -> bool:
-        return CLONE.allows(request.user)
-
     @admin.display(description="state")
     def shown_state(self, job: Any) -> SafeString:
         return display.badge(job.state)

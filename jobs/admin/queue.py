@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
@@ -22,12 +21,6 @@ class QueueAdmin(VerbAdmin):
     list_display = ["name", "shown_state", "paused_by", "paused_reason", moment("paused_at")]
     search_fields = ["name"]
     fields = ["name", "shown_state", moment("paused_at"), "paused_by", "paused_reason", moment("created_at")]
-
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        return PAUSE.allows(request.user)
-
-    def has_resume_permission(self, request: HttpRequest) -> bool:
-        return RESUME.allows(request.user)
 
     @admin.display(description="state")
     def shown_state(self, queue: Any) -> SafeString:

@@ -4,7 +4,6 @@ from typing import Any
 
 from cron_descriptor import FormatError, get_description
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from jobs.admin import display
@@ -39,15 +38,6 @@ class ScheduleAdmin(VerbAdmin):
 
     def audit_target(self, obj: Any) -> str:
         return f"schedule {obj.name}"
-
-    def has_enable_permission(self, request: HttpRequest) -> bool:
-        return ENABLE.allows(request.user)
-
-    def has_disable_permission(self, request: HttpRequest) -> bool:
-        return DISABLE.allows(request.user)
-
-    def has_run_now_permission(self, request: HttpRequest) -> bool:
-        return RUN_NOW.allows(request.user)
 
     @admin.display(description="runs")
     def timing(self, schedule: Any) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 from jobs import operations, schedule_verbs
 from jobs.conf import get_settings
 from jobs.lifecycle import operate, stopping
-from jobs.lifecycle.undoing import why_not_restored
 from jobs.models import Operation
 from jobs.models.worker import LIVING, Request
+from jobs.operations import BULK_VERBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,15 @@ class Verb:
     def allows(self, user: Any) -> bool:
         """Say whether the user has the permission."""
         return bool(user.has_perm(self.permission))
+
+
+def _on_jobs(name: str, *, done: str, explanation: str, is_dangerous: bool = False) -> Verb:
+    """Make a verb of what `operations` does to jobs, be they few or many."""
+    verb = BULK_VERBS[name]
+    return Verb(
+        name=name, label=verb.label, done=done, permission=verb.permission, explanation=explanation,
+        refusal=verb.refuse, perform=verb.perform, is_dangerous=is_dangerous, in_bulk=name,
+    )  # fmt: skip
 
 
 def _each_queue(
@@ -77,67 +86,37 @@ def _not_stoppable(worker: Any, request: Request) -> str:
     return "it was asked before" if worker.asked in {request, Request.STOP} else ""
 
 
-RETRY = Verb(
-    name="retry",
-    label="Retry",
+RETRY = _on_jobs(
+    "retry",
     done="retried",
-    permission="jobs.retry_job",
     explanation="They run again with fresh attempts; their history is kept.",
-    refusal=operate.why_not_retried,
-    perform=operate.revive,
-    in_bulk="retry",
 )
-CANCEL = Verb(
-    name="cancel",
-    label="Cancel",
+CANCEL = _on_jobs(
+    "cancel",
     done="cancelled",
-    permission="jobs.cancel_job",
     explanation="Waiting jobs are cancelled at once; running ones are asked to stop.",
-    refusal=operate.why_not_cancelled,
-    perform=operate.cancel,
     is_dangerous=True,
-    in_bulk="cancel",
 )
-DISCARD = Verb(
-    name="discard",
-    label="Discard",
+DISCARD = _on_jobs(
+    "discard",
     done="discarded",
-    permission="jobs.discard_job",
     explanation="They leave the dead letters and become cancelled. An undo or a retry brings them back.",
-    refusal=operate.why_not_discarded,
-    perform=operate.discard,
     is_dangerous=True,
-    in_bulk="discard",
 )
-RESTORE = Verb(
-    name="restore",
-    label="Undo",
+RESTORE = _on_jobs(
+    "restore",
     done="restored",
-    permission="jobs.retry_job",
     explanation="What was discarded is a dead letter again; what was cancelled waits again.",
-    refusal=why_not_restored,
-    perform=operate.restore,
-    in_bulk="restore",
 )
-RUN_JOB_NOW = Verb(
-    name="run_now",
-    label="Run now",
+RUN_JOB_NOW = _on_jobs(
+    "run_now",
     done="queued",
-    permission="jobs.retry_job",
     explanation="They do not wait for their time.",
-    refusal=operate.why_not_run_now,
-    perform=operate.run_now,
-    in_bulk="run_now",
 )
-CLONE = Verb(
-    name="clone",
-    label="Clone",
+CLONE = _on_jobs(
+    "clone",
     done="cloned",
-    permission="jobs.edit_job",
     explanation="A new job with the same task and arguments is enqueued for each; they stay as they are.",
-    refusal=operate.why_not_cloned,
-    perform=operate.clone,
-    in_bulk="clone",
 )
 PAUSE = Verb(
     name="pause",

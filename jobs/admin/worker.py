@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.safestring import SafeString
 
@@ -28,12 +27,6 @@ class WorkerAdmin(VerbAdmin):
         "id", "shown_state", "pool", "node", "host", "pid", "shown_queues", "thread_count", "coroutine_count",
         "code_version", "memory", "shown_runs", moment("started_at"), moment("heartbeat_at"), moment("ended_at"),
     ]  # fmt: skip
-
-    def has_drain_permission(self, request: HttpRequest) -> bool:
-        return DRAIN.allows(request.user)
-
-    def has_stop_permission(self, request: HttpRequest) -> bool:
-        return STOP.allows(request.user)
 
     @admin.display(description="state")
     def shown_state(self, worker: Any) -> SafeString:
