@@ -34,6 +34,13 @@ class JobsInserted:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsEnqueued:
+    """Which jobs entered the ledger; only while somebody wants to know them one by one."""
+
+    jobs: tuple[tuple[UUID, str, str], ...]  # (id, task, queue)
+
+
+@dataclass(frozen=True, slots=True)
 class JobsClaimed:
     """A worker claimed a batch."""
 
@@ -50,11 +57,20 @@ class Change(NamedTuple):
     state: str
     outcome: str  # of the attempt; empty if none ended
     attempt: int
+    duration_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class JobsSettled:
     """Attempts ended and jobs moved on."""
+
+    worker: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobsCancelled:
+    """Jobs were cancelled without the end of a run."""
 
     worker: str
     changes: tuple[Change, ...]

@@ -18,7 +18,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs import lifecycle
+from jobs import lifecycle, log_context, logs
 from jobs.conf import get_settings
 from jobs.context import TaskContext
 from jobs.definition import JobTask, registry
@@ -147,6 +147,9 @@ class Recording:
         self.run = run
 
     def __enter__(self) -> None:
+        if logs.tells_starts and self.run.started_seconds is None:  # else an interrupt struck just behind its end
+            logs.tell_start(self.run)
+        log_context.bind(self.run)
         self.run.started_seconds = time.monotonic()
 
     def __exit__(
@@ -157,6 +160,7 @@ class Recording:
         else:
             _record(self.run, error)
         self.run.finished_seconds = time.monotonic()
+        log_context.bind(None)
         return True
 
 

@@ -27,6 +27,7 @@ _NAMED_VALUE = re.compile(
     re.IGNORECASE,
 )
 _HINTS = ("passw", "passphrase", "pwd", "secret", "token", "key", "credential", "authorization", "cookie")
+_SECRET_NAME = re.compile(rf"{_NAME}|authorization|cookie|SECRET_KEY", re.IGNORECASE)
 _SECRET_SETTING = re.compile(rf"{_NAME}|^SECRET_KEY", re.IGNORECASE)
 _NOT_SECRET = {"PWD", "OLDPWD"}
 _SETTINGS_WITH_SECRETS = ("DATABASES", "RQ_QUEUES", "QUEUEHUB", "CACHES", "CHANNEL_LAYERS")
@@ -39,6 +40,11 @@ def mask(text: str, *, is_code: bool = False) -> str:
         text = _NAMED_VALUE.sub(rf"\1{MASK}", text)
     known = _known_values()
     return known.sub(MASK, text) if known else text
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether what is kept under this name is likely to be a secret."""
+    return bool(_SECRET_NAME.search(name))
 
 
 def _may_name_secret(text: str) -> bool:

@@ -18,7 +18,7 @@ from django.apps import apps
 if not apps.ready:  # a stock RQ worker imports this module before anything of the project
     django.setup()
 
-from jobs import executor, lifecycle
+from jobs import executor, lifecycle, log_context
 from jobs.conf import get_settings
 from jobs.context import TaskContext
 from jobs.errors import TaskTimeout
@@ -36,6 +36,7 @@ logger = logging.getLogger("jobs.worker")
 def perform(job_id: str) -> None:
     """Run the job if it is still to be run; nothing that its task does is raised here."""
     key = UUID(job_id)
+    log_context.carry_into_threads()
     with _worker() as (worker_id, board):
         for run in lifecycle.claim([key], worker=worker_id, is_alone=True):
             run.is_alone = True

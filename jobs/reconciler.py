@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from jobs import lifecycle
+from jobs import lifecycle, logs
 from jobs.conf import get_settings
 from jobs.failpoints import reach
 from jobs.host import host_identity, is_same_process
@@ -63,7 +63,10 @@ class Reconciler:
             except DatabaseError as error:  # one whose rows are locked must not keep the others waiting
                 failure = error
             else:
-                logger.warning("worker %s is lost (%s); %d jobs go on elsewhere", worker_id, reason, count)
+                logs.tell(
+                    "worker.lost", "worker %s is lost (%s); %d jobs go on elsewhere", worker_id, reason, count,
+                    worker=worker_id, reason=reason, job_count=count,
+                )  # fmt: skip
         if failure is not None:
             raise failure
         return len(gone)

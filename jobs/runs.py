@@ -53,6 +53,10 @@ class Run:
     """Where it failed, see fingerprints.py; for a run without a traceback the task."""
     fingerprint: str = ""
     log: TaskLog | None = field(default=None, repr=False)
+    trace: str = ""
+    """The traceparent of the span of this run; before it begins, that of the enqueue. Empty without traces."""
+    span: Any = field(default=None, repr=False)
+    """What a tracer keeps of the run while it goes on."""
     delay_seconds: float | None = None
     """What the task asked for by Retry or Snooze."""
     is_settled: bool = False

@@ -12,7 +12,7 @@ from threading import Event
 
 from django.db import Error as DatabaseError
 
-from jobs import declared, dispatcher, failures, lifecycle, operations, reconciler, schedules, statistics
+from jobs import declared, dispatcher, failures, lifecycle, logs, operations, reconciler, schedules, statistics
 from jobs.failpoints import reach
 from jobs.lease import Lease
 from jobs.lifecycle.due import expire, promote_due
@@ -27,6 +27,9 @@ STANDBY_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 10.0
 LEASE_CHECK_SECONDS = 0.4
 """A leader that has not asked for its lease for this long asks before its next step."""
+
+LEADING = ("scheduler.leader", "%s leads")
+FOLLOWING = ("scheduler.follower", "%s does not lead any more")
 
 MAX_LOAD = 0.1
 """A step that takes long, because the ledger is large, runs more seldom: it gets this share of the time."""
@@ -148,7 +151,8 @@ class Scheduler:
         if self.is_leading and not was_leading:
             reach("scheduler.elected")
         if self.is_leading != was_leading:
-            logger.info("%s %s", self.lease.holder, "leads" if self.is_leading else "does not lead any more")
+            name, words = LEADING if self.is_leading else FOLLOWING
+            logs.tell(name, words, self.lease.holder, scheduler=self.lease.holder)
         return int(self.is_leading)
 
     def _release(self) -> int:

@@ -128,6 +128,11 @@ def _announce(verb: Verb, jobs: Sequence[Job], actor: Actor) -> None:
     names = {verb.counted(job) for job in jobs} - {""}
     for name in sorted(names):
         count(name, ((job.queue, job.task) for job in jobs if verb.counted(job) == name))
+    cancelled = [job for job in jobs if verb.counted(job) == "state_cancelled"]
+    if cancelled:
+        state = JobState.CANCELLED.value
+        changes = (events.Change(job.id, job.task, job.queue, state, "", job.attempt) for job in cancelled)
+        events.emit_on_commit(events.JobsCancelled("", tuple(changes)))
     events.emit_on_commit(events.JobsOperated(verb.action, actor_name(actor), tuple(job.id for job in jobs)))
 
 

@@ -1,5 +1,6 @@
 """Jobs enter the ledger: one INSERT per batch, in the caller's own transaction."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from jobs.models.fields import uuid7
 from jobs.statements import Columns, ledger
 from jobs.states import UNFINISHED
 from jobs.strict_json import compact
+
+_log = logging.getLogger("jobs.job")  # where logs.py tells of single jobs, if anybody listens
 
 # Columns that an insert never writes: the database's defaults are right for them.
 _LATER = {
@@ -83,6 +86,8 @@ def _announce(jobs: Sequence[Job]) -> None:
     )
     if refs:  # before the live feed hears of it: a worker may be waiting
         events.emit_on_commit(events.JobsPublishable(refs))
+    if _log.isEnabledFor(logging.DEBUG):
+        events.emit_on_commit(events.JobsEnqueued(tuple((job.id, job.task, job.queue) for job in jobs)))
     counts = Counter(job.queue for job in jobs)
     events.emit_on_commit(events.JobsInserted(tuple(sorted(counts.items()))))
 

@@ -72,13 +72,17 @@ def _held(job_ids: Sequence[UUID], claim: int) -> QuerySet[Job]:
 
 def _cancel_requested(held: QuerySet[Job]) -> int:
     """Cancel those whose cancellation was requested, and lock the others against new requests."""
-    rows = list(held.select_for_update().order_by("id").values_list("id", "queue", "task", "cancel_requested_at"))
-    requested = [(job_id, queue, task) for job_id, queue, task, at in rows if at is not None]
+    columns = ("id", "queue", "task", "attempt", "cancel_requested_at")
+    rows = list(held.select_for_update().order_by("id").values_list(*columns))
+    requested = [row[:4] for row in rows if row[4] is not None]
     if requested:
         held.filter(id__in=[row[0] for row in requested]).update(
             state=JobState.CANCELLED, finished_at=Now(), reason="cancelled", claim=None, claimed_at=None
         )
-        count("state_cancelled", (row[1:] for row in requested))
+        count("state_cancelled", (row[1:3] for row in requested))
+        state = JobState.CANCELLED.value
+        changes = (events.Change(i, task, queue, state, "", attempt) for i, queue, task, attempt in requested)
+        events.emit_on_commit(events.JobsCancelled("", tuple(changes)))
     return len(requested)
 
 

@@ -168,7 +168,7 @@ def _already_mine(runs: Sequence[Run]) -> dict[UUID, str]:
 
 def _announce(runs: Sequence[Run], states: Sequence[str], outcomes: Sequence[Outcome]) -> None:
     changes = tuple(
-        events.Change(run.job_id, run.task, run.queue, state, str(outcome), run.number)
+        events.Change(run.job_id, run.task, run.queue, state, str(outcome), run.number, run.run_seconds)
         for run, state, outcome in zip(runs, states, outcomes, strict=True)
     )
     events.emit_on_commit(events.JobsSettled(runs[0].worker, changes))

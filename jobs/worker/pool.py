@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from jobs import lifecycle, live
+from jobs import lifecycle, live, logs
 from jobs.conf import get_settings
 from jobs.failpoints import reach
 from jobs.lifecycle import Remains
@@ -192,9 +192,9 @@ class Pool:
             if is_crash:
                 delay = min(0.5 * 2**self._crash_count, 30.0)
                 self._spawn_not_before = time.monotonic() + delay
-                logger.error("worker %s ended at its start (%s); next try in %.1f s", child.worker_id, code, delay)
+                logs.tell_crash(child.worker_id, code, delay)
             else:
-                logger.error("worker %s died (%s) with %d runs", child.worker_id, code, len(remains))
+                logs.tell_death(child.worker_id, code, len(remains))
             self.unburied.append((child.worker_id, remains))
         child.board.close()
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from jobs import executor, lifecycle
+from jobs import executor, lifecycle, log_context
 from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.errors import TransportUnavailable
@@ -67,6 +67,7 @@ class WorkerProcess:
         signal.signal(signal.SIGTERM, lambda number, frame: self.stop(get_settings().shutdown_grace_seconds))
         signal.signal(DRAIN_SIGNAL, lambda number, frame: self.stop(math.inf))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # a pool parent held them back
+        log_context.carry_into_threads()
         self._enrol()
         slot = MainSlot(self.desk, self.averages, self._is_out_of_work)
         self._start("receive", self.receiver.run)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import Error as DatabaseError
 
-from jobs import dispatcher, executor, lifecycle
+from jobs import dispatcher, executor, lifecycle, logs
 from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.errors import TransportUnavailable
@@ -146,7 +146,7 @@ class Receiver:
 
     def _miss_transport(self, error: TransportUnavailable) -> None:
         if self._is_transport_up:
-            logger.warning("the transport is away, asking the ledger instead: %s", error)
+            logs.tell("broker.away", "the transport is away, asking the ledger instead: %s", error, reason=str(error))
         self._is_transport_up = False
 
     def _order(self, name: str) -> tuple[int, str]:
@@ -169,7 +169,7 @@ class Receiver:
                 time.sleep(AWAY_WAIT_SECONDS)
             return []
         if not self._is_transport_up:
-            logger.info("the transport is back")
+            logs.tell("broker.back", "the transport is back")
         self._is_transport_up = True
         return deliveries
 

@@ -1,0 +1,1 @@
+"""Logs and traces: what machines read of QueueHub beside its metrics."""
