@@ -1,20 +1,21 @@
 """What the pictures of jobs and operations show beside the sample: a job with a story, and operations in each state."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils import timezone
 
 from jobs import operations
 from jobs.lifecycle import operate
-from jobs.models import Attempt, Job, Operation
+from jobs.models import Attempt, Failure, Job, Operation, Statistic
 from jobs.models.operation import OperationState
 from tests.factories import make_job, make_worker
 
-TASK = "tests.tasks.add"
+TASK = "demo.tasks.call_partner"
 TRACEBACK = """Traceback (most recent call last):
-  File "/srv/shop/billing/tasks.py", line 48, in charge
-    receipt = provider.charge(order.total, idempotency_key=str(order.pk))
-  File "/srv/shop/billing/provider.py", line 21, in charge
+  File "/srv/shop/demo/tasks.py", line 58, in call_partner
+    receipt = partner.charge(order.total, idempotency_key=str(order.pk))
+  File "/srv/shop/demo/partner.py", line 21, in charge
     answer = self.session.post(self.url, json=payload, timeout=30)
   File "/srv/venv/lib/python3.12/site-packages/requests/sessions.py", line 637, in post
     return self.request("POST", url, data=data, json=json, **kwargs)
@@ -24,6 +25,7 @@ TRACEBACK = """Traceback (most recent call last):
     raise ReadTimeout(e, request=request)
 requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='pay.example', port=443): Read timed out. (read timeout=30)
 """
+SAID = {"exception_class": "ConnectionResetError", "message": "partner pay.example closed the connection"}
 LOG = """     0.004  order 20417: 3 items, 118.40 EUR
      0.011  asking pay.example for a charge
     30.018  no answer, giving up"""
@@ -32,7 +34,8 @@ LOG = """     0.004  order 20417: 3 items, 118.40 EUR
 def story() -> Job:
     """Return a dead letter that was tried three times, was retried by somebody in between, and lost its worker once."""
     make_worker("web-1-01")
-    job = make_job("dead", task=TASK, args=[20417], kwargs={"b": 3}, queue="sample-webhooks")
+    job = make_job("dead", task=TASK, args=[20417], queue="sample-webhooks")
+    _tell([job.pk])
     first = Attempt.objects.get(job=job)
     now = timezone.now()
     Attempt.objects.filter(pk=first.pk).delete()
@@ -51,21 +54,33 @@ def story() -> Job:
         state="dead", attempt=4, failure_count=3, finished_at=now - timedelta(minutes=2.5), published_at=None,
         created_at=now - timedelta(minutes=65), reason="all attempts are used up",
     )  # fmt: skip
+    Statistic.objects.filter(task=TASK).delete()  # the chart shows the traffic, not the making of these jobs
     return job
 
 
 def bulk() -> None:
     """Make a preview, a running operation, and one that is over and left some jobs alone."""
-    dead = [make_job("dead", task=TASK, args=[number]) for number in range(640)]
-    others = [make_job("succeeded", task=TASK, args=[number]) for number in range(12)]
+    dead = [make_job("dead", task=TASK, args=[number], queue="sample-webhooks") for number in range(640)]
+    others = [make_job("succeeded", task=TASK, args=[number], queue="sample-webhooks") for number in range(12)]
     ids = [job.pk for job in dead]
+    _tell(ids)
+    for age, job in enumerate(reversed([*dead, *others])):
+        at = timezone.now() - timedelta(minutes=68, seconds=9 * age)
+        Job.objects.filter(pk=job.pk).update(created_at=at, finished_at=at + timedelta(seconds=2))
+        Failure.objects.filter(job_id=job.pk).update(failed_at=at + timedelta(seconds=2))
     over = operations.preview("retry", actor="ann", ids=[*ids[:88], *(job.pk for job in others)])
     operations.finish_now(operations.start(over, actor="ann", reason="the provider is back"))
     running = operations.start(operations.preview("retry", actor="ben", ids=ids[88:]), actor="ben", per_second=20)
     Operation.objects.filter(pk=running.pk).update(next_at=timezone.now() - timedelta(seconds=1))
     operations.advance(limit=20)
     Operation.objects.filter(pk=running.pk).update(changed_count=214, next_at=timezone.now() + timedelta(hours=1))
-    operations.preview("discard", actor="ann", filter="state:dead,succeeded task:tests.tasks.add created:>-1h")
+    operations.preview("discard", actor="ann", filter="state:dead,succeeded task:demo.tasks.call_partner created:>-6h")
+
+
+def _tell(job_ids: list[UUID]) -> None:
+    """Say of jobs that were made dead what failed in their place."""
+    Attempt.objects.filter(job_id__in=job_ids).update(**SAID)
+    Failure.objects.filter(job_id__in=job_ids).update(**SAID, frame="demo/partner.py: charge")
 
 
 def addresses() -> dict[str, str]:
