@@ -1,7 +1,8 @@
-"""A real Prometheus that scrapes the web processes of a test."""
+"""A real Prometheus, and the web processes that it scrapes."""
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,37 @@ from urllib.request import urlopen
 import yaml
 
 from tests.alerts.promtool import program
-from tests.support import Processes, eventually, free_port
+from tests.support import Processes, Running, eventually, free_port
 
 JOB = "queuehub"
 START_SECONDS = 60
+
+
+class Web:
+    """So many web processes of one site, each on a port of its own."""
+
+    def __init__(self, processes: Processes, count: int) -> None:
+        self.processes = processes
+        self.ports = [free_port() for _ in range(count)]
+        self.running = [self._run(port) for port in self.ports]
+        for each in self.running:
+            each.wait_for("Uvicorn running on", START_SECONDS)
+
+    @property
+    def targets(self) -> list[str]:
+        """What Prometheus is to scrape, as host:port."""
+        return [f"127.0.0.1:{port}" for port in self.ports]
+
+    def restart(self, number: int) -> None:
+        """Kill one of them and run it again on its port."""
+        self.running[number].kill()
+        self.running[number] = self._run(self.ports[number])
+        self.running[number].wait_for("Uvicorn running on", START_SECONDS)
+
+    def _run(self, port: int) -> Running:
+        return self.processes.start(
+            sys.executable, "-m", "uvicorn", "queuehub.asgi:application", "--port", str(port)
+        )
 
 
 class Prometheus:

@@ -1,7 +1,6 @@
 """A real Prometheus scrapes two web processes: every panel and recording rule has data, and nothing is doubled."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,13 @@ from jobs.lifecycle import operate
 from jobs.models import Job
 from jobs.states import Outcome
 from jobs.transports import get_transport
-from tests.alerts.prometheus import Prometheus
+from tests.alerts.prometheus import Prometheus, Web
 from tests.alerts.promtool import program
 from tests.alerts.sources import DASHBOARDS, RULES, documented, objectives, panels
 from tests.factories import claim, ended, make_job
 from tests.support import Processes, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_ledger, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.one_ledger, pytest.mark.usefixtures("live_database", "redis_client")]
 
 ADD = "tests.tasks.add"
 VARIABLES = {"$job": "queuehub", "$queue": ".*", "$task": ".*", "$__rate_interval": "1m"}
@@ -44,13 +43,11 @@ def filled(query: str) -> str:
     return text
 
 
-def test_every_query_has_data_and_no_web_process_counts_twice(
-    web_processes: Callable[[int], list[str]], processes: Processes, tmp_path: Path
-) -> None:
+def test_every_query_has_data_and_no_web_process_counts_twice(processes: Processes, tmp_path: Path) -> None:
     program("prometheus")
-    targets = web_processes(2)
+    web = Web(processes, 2)
     work()
-    prometheus = Prometheus(processes, tmp_path, targets, RULES.read_text(encoding="utf-8"), objectives())
+    prometheus = Prometheus(processes, tmp_path, web.targets, RULES.read_text(encoding="utf-8"), objectives())
     finished = 'sum by (instance) (queuehub_jobs_finished_total{state!="dead"})'
     for _ in range(3):
         count = Job.objects.filter(state__in=["succeeded", "cancelled"]).count()
