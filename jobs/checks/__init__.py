@@ -19,7 +19,14 @@ from jobs.checks.configuration import (
 from jobs.checks.deployment import check_connections, check_failpoints, check_reach
 from jobs.checks.servers import check_servers
 
-__all__ = ["check_failpoints", "check_servers", "check_settings", "register"]
+__all__ = [
+    "check_failpoints",
+    "check_schedules",
+    "check_servers",
+    "check_settings",
+    "check_tasks",
+    "register",
+]
 
 
 def register() -> None:

@@ -21,6 +21,7 @@ from django.test import override_settings
 from django.urls import URLPattern, URLResolver
 
 from jobs import checks, checks_rq
+from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.models import Job
 from jobs.states import WAITING
@@ -121,7 +122,7 @@ def _check_settings(block: Block) -> None:
     with override_settings(**wanted):
         problems = [*checks.check_settings(), *checks_rq.check_rq()]
         if not problems:
-            settings = checks.get_settings()
+            settings = get_settings()
             problems = [*checks.check_schedules(settings), *checks.check_tasks(settings)]
     assert problems == []
 
