@@ -209,7 +209,7 @@ def main() -> None:
         shown = {name: path for name, path in pages().items() if not options.only or name in options.only}
         complaints = Complaints()
         with beating(), website() as address, chromium() as browser, opened(browser, address, complaints) as page:
-            page.goto("/healthz")
+            page.goto("/admin/login/")
             for name, path in shown.items():
                 if name != "login":
                     page.context.add_cookies([{"name": "sessionid", "value": session, "url": address}])

@@ -77,8 +77,8 @@ def test_a_lost_socket_is_replaced_by_polling_until_it_is_back(page: Page, web_s
 def test_a_lost_server_shows_since_when_the_figures_are_stale(
     overview: Page, processes: Processes, complaints: Complaints
 ) -> None:
-    complaints.allow("ERR_CONNECTION_REFUSED")
-    complaints.allow("ERR_CONNECTION_RESET")
+    for part in ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "Failed to fetch"):
+        complaints.allow(part)
     processes.kill()
     expect_state(overview, "stale")
     expect(overview.locator("#live-text")).to_contain_text("Stale since")

