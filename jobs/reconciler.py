@@ -152,9 +152,11 @@ def _repair_queue(transport: Transport, queue: str) -> int:
     with ledger_transaction(LOCK_SECONDS):
         # not the rows that somebody is claiming, or holds in a transaction that got stuck
         free = Job.objects.using(get_settings().database).select_for_update(skip_locked=True).order_by()
-        ids = set(free.filter(id__in=[job_id for job_id, _ in missing]).values_list("id", flat=True))
-        missing = [ref for ref in missing if ref[0] in ids]
+        rows = free.filter(id__in=[job_id for job_id, _ in missing], state=JobState.QUEUED, published_at__isnull=False)
+        tasks = {(job_id, seq): task for job_id, seq, task in rows.values_list("id", "publish_seq", "task")}
+        missing = [ref for ref in missing if ref in tasks]
         count = lifecycle.unpublish(missing)
+        lifecycle.count("republished", ((queue, tasks[ref]) for ref in missing))
     reach("repair.cleared")
     transport.forget([_message_id(ref) for ref in missing])
     if count:

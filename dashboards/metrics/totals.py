@@ -14,6 +14,11 @@ from jobs.states import JobState, Outcome
 from jobs.statistics import Figures
 
 FINAL_STATES = (JobState.SUCCEEDED, JobState.DEAD, JobState.CANCELLED)
+# Of a final job, the former were counted once more often than the latter; of another, as often. A job belongs to the
+# queue on which it ends, so one that is moved before must go on counting where it came from.
+REACHED = (*(f"state_{state.value}" for state in FINAL_STATES), "moved_out")
+LEFT = ("revived", "given_up", "undone", "moved_in")
+BEGUN = (*(outcome.value for outcome in Outcome), "unrecorded")
 RETRIES = {"automatic": "retried", "manual": "revived"}
 HISTOGRAMS = {
     "attempt_duration": ("run", "Time from an attempt's start to its end."),
@@ -36,14 +41,15 @@ class Rising:
         self._lock = threading.Lock()
         self._said: dict[Key, tuple[int, int]] = {}
 
-    def risen(self, key: Key, recorded: int, begun: int) -> int:
-        """Return `recorded` + `begun`, or what was said before if that is more."""
+    def risen(self, recorded: Mapping[Key, int], begun: Mapping[Key, int]) -> dict[Key, int]:
+        """Return the sums of both by key, or what was said before where that is more."""
         with self._lock:
-            last_recorded, last = self._said.get(key, (0, 0))
-            # fewer records than before: the statistics were emptied
-            value = max(recorded + begun, last) if recorded >= last_recorded else recorded + begun
-            self._said[key] = recorded, value
-            return value
+            for key in {*recorded, *begun, *self._said}:
+                known, running = recorded.get(key, 0), begun.get(key, 0)
+                last_known, last = self._said.get(key, (0, 0))
+                # fewer records than before: the statistics were emptied
+                self._said[key] = known, max(known + running, last if known >= last_known else 0)
+            return {key: value for key, (_, value) in self._said.items()}
 
 
 _rising = Rising()
@@ -94,7 +100,7 @@ def _enqueued(sums: Sums, reading: Reading, labels: Mapping[str, str]) -> Metric
     """Return the jobs that were ever enqueued, by any program: those that are unfinished, and those that finished."""
     counts: Counter[Key] = Counter()
     for key, done in sums.items():
-        counts[key] += sum(done.counts.get(f"state_{state.value}", 0) for state in FINAL_STATES)
+        counts[key] += _sum(done, REACHED) - _sum(done, LEFT)
     for row in reading.counts:
         if row.state not in FINAL_STATES:
             counts[row.queue, labels.get(row.task, OTHER)] += row.count
@@ -104,10 +110,13 @@ def _enqueued(sums: Sums, reading: Reading, labels: Mapping[str, str]) -> Metric
 def _started(sums: Sums, reading: Reading, labels: Mapping[str, str]) -> Metric:
     recorded: Counter[Key] = Counter()
     for key, done in sums.items():
-        recorded[key] += sum(done.counts.get(outcome.value, 0) for outcome in Outcome)
+        recorded[key] += _sum(done, BEGUN)
     begun = Counter((run.queue, labels.get(run.task, OTHER)) for run in reading.begun)
-    counts = {key: _rising.risen(key, recorded[key], begun[key]) for key in recorded.keys() | begun.keys()}
-    return _counter("attempts_started", "Attempts that began.", counts)
+    return _counter("attempts_started", "Attempts that began.", _rising.risen(recorded, begun))
+
+
+def _sum(done: Figures, names: Iterable[str]) -> int:
+    return sum(done.counts.get(name, 0) for name in names)
 
 
 def _counter(name: str, documentation: str, counts: Mapping[Key, int]) -> Metric:

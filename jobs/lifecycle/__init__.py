@@ -5,7 +5,7 @@ worker that gives it up or dies, due moves it on when its time comes, operate is
 """
 
 from jobs.lifecycle.claim import claim, claim_stale, claim_waiting, suspects_among, waiting_queues
-from jobs.lifecycle.counting import count_messages
+from jobs.lifecycle.counting import count, count_messages
 from jobs.lifecycle.insert import insert
 from jobs.lifecycle.publishing import (
     announce_again,
@@ -28,6 +28,7 @@ __all__ = [
     "claim_stale",
     "claim_waiting",
     "claims_of",
+    "count",
     "count_messages",
     "drop_connection",
     "enrol",

@@ -1,11 +1,14 @@
 """Who acts, whether they may, and what the audit log keeps of it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.conf import get_settings
 from jobs.errors import NotPermitted
+from jobs.lifecycle.counting import count_each
 from jobs.models import AuditEntry
+from jobs.statements import ledger_transaction
 
 Actor = Any  # a user of django.contrib.auth (or like one), OnBehalf, or a text that names a command or the system
 
@@ -31,7 +34,7 @@ def permit(actor: Actor, permission: str, action: str, target: str = "") -> None
 
 def note_refusal(actor: Actor, action: str, target: str = "") -> None:
     """Append to the audit log that the actor was not let."""
-    _rows().create(actor=actor_name(actor)[:150], action=action, target=target[:160], result="refused")
+    append([AuditEntry(actor=actor_name(actor)[:150], action=action, target=target[:160], result="refused")])
 
 
 def actor_name(actor: Actor) -> str:
@@ -62,9 +65,18 @@ def entry(
 
 
 def append(entries: list[AuditEntry]) -> None:
-    """Append rows to the audit log."""
-    _rows().bulk_create(entries)
+    """Append rows to the audit log, and count them."""
+    with ledger_transaction():
+        write(entries)
+        count_each(counts_of(entries))
 
 
-def _rows() -> Any:
-    return AuditEntry.objects.using(get_settings().database)
+def write(entries: list[AuditEntry]) -> None:
+    """Append rows to the audit log, for a caller who counts them with what else it counts."""
+    AuditEntry.objects.using(get_settings().database).bulk_create(entries)
+
+
+def counts_of(entries: Iterable[AuditEntry]) -> Iterator[tuple[str, str, str]]:
+    """Yield what `count_each` takes: they belong to no queue, for /metrics tells how often who acts, not on what."""
+    for each in entries:
+        yield f"action:{each.action}:{each.result}", "", ""

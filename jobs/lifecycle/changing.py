@@ -3,7 +3,7 @@
 The row is locked, looked at, changed, counted and written to the audit log in one transaction.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 from jobs import events
 from jobs.conf import get_settings
 from jobs.failpoints import reach
-from jobs.lifecycle.authority import Actor, actor_name, append, entry
+from jobs.lifecycle.authority import Actor, actor_name, counts_of, entry, write
 from jobs.lifecycle.conflicts import again_on_conflict
-from jobs.lifecycle.counting import count
+from jobs.lifecycle.counting import count_each
 from jobs.models import AuditEntry, Job
 from jobs.statements import ledger_transaction
 from jobs.states import UNFINISHED, JobState
@@ -54,6 +54,8 @@ class Verb:
     """Reads, once for the batch, what the other two need to know of its jobs."""
     counted: Callable[[Job], str] = lambda job: ""
     """Names what the statistics count of a changed job; empty for nothing."""
+    also_counted: Callable[[Job], Iterable[tuple[str, str]]] = lambda job: ()
+    """Names what they count besides, each with its queue."""
     kept: tuple[str, ...] = ()
     """Further columns whose old values the audit log keeps, so that the change can be undone."""
 
@@ -112,9 +114,11 @@ def _change_batch(verb: Verb, ids: Sequence[UUID], actor: Actor, reason: str) ->
             report.changed.append(job_id)
         for (state, _), (values, jobs) in alike.items():
             _update(state, values, jobs)
-        append(entries)
+        write(entries)
         reach("operate.written")
-        _announce(verb, [found[UUID(str(job_id))] for job_id in report.changed], actor)
+        changed = [found[UUID(str(job_id))] for job_id in report.changed]
+        count_each([*counts_of(entries), *_counts(verb, changed)])
+        _announce(verb, changed, actor)
     return report
 
 
@@ -122,12 +126,17 @@ def _update(state: str, values: Mapping[str, Any], jobs: Sequence[Job]) -> None:
     rows().filter(id__in=[job.id for job in jobs], state=state).update(**values)
 
 
+def _counts(verb: Verb, jobs: Sequence[Job]) -> Iterator[tuple[str, str, str]]:
+    for job in jobs:
+        if name := verb.counted(job):
+            yield name, job.queue, job.task
+        for other, queue in verb.also_counted(job):
+            yield other, queue, job.task
+
+
 def _announce(verb: Verb, jobs: Sequence[Job], actor: Actor) -> None:
     if not jobs:
         return
-    names = {verb.counted(job) for job in jobs} - {""}
-    for name in sorted(names):
-        count(name, ((job.queue, job.task) for job in jobs if verb.counted(job) == name))
     cancelled = [job for job in jobs if verb.counted(job) == "state_cancelled"]
     if cancelled:
         state = JobState.CANCELLED.value

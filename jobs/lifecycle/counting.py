@@ -1,6 +1,6 @@
 """Statistics of moves that no attempt ends: one raw row per queue and task, in the transaction of the move."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from jobs.conf import get_settings
@@ -10,13 +10,20 @@ from jobs.statements import ledger, ledger_statement
 
 def count(name: str, jobs: Iterable[tuple[str, str]]) -> None:
     """Count one `name` ("state_cancelled", "revived", …) for each (queue, task)."""
-    groups = Counter(jobs)
+    count_each((name, queue, task) for queue, task in jobs)
+
+
+def count_each(named: Iterable[tuple[str, str, str]]) -> None:
+    """Count one for each (name, queue, task); what belongs to no queue has empty ones."""
+    groups: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for name, queue, task in named:
+        groups[queue, task][name] += 1
     if not groups:
         return
     minute_at = ledger().present().replace(second=0, microsecond=0)
     Statistic.objects.using(get_settings().database).bulk_create(
-        Statistic(minute_at=minute_at, queue=queue, task=task, counts={name: number})
-        for (queue, task), number in sorted(groups.items())
+        Statistic(minute_at=minute_at, queue=queue, task=task, counts=dict(counts))
+        for (queue, task), counts in sorted(groups.items())
     )
 
 

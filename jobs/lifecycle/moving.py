@@ -33,7 +33,10 @@ def move(jobs: "QuerySet[Job] | Iterable[UUID]", *, queue: str, actor: Actor, re
     def change(job: Job) -> dict[str, Any]:
         return {"queue": queue, "published_at": None}
 
-    return each(Verb(action="move", refuse=refuse, change=change), jobs, actor, reason)
+    def counted(job: Job) -> list[tuple[str, str]]:
+        return [("moved_out", job.queue), ("moved_in", queue)] if job.state in WAITING else []
+
+    return each(Verb(action="move", refuse=refuse, change=change, also_counted=counted), jobs, actor, reason)
 
 
 def why_not_moved(job: Job) -> str:

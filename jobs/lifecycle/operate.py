@@ -108,7 +108,7 @@ def discard(jobs: "QuerySet[Job] | Iterable[UUID]", *, actor: Actor, reason: str
 
     verb = Verb(
         action="discard", refuse=why_not_discarded, change=change, counted=lambda job: "state_cancelled",
-        kept=("reason", "finished_at"),
+        also_counted=lambda job: [("given_up", job.queue)], kept=("reason", "finished_at"),
     )  # fmt: skip
     return each(verb, jobs, actor, reason)
 

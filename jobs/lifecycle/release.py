@@ -14,6 +14,7 @@ from jobs.failpoints import reach
 from jobs.lifecycle.counting import count
 from jobs.lifecycle.publishing import Ref
 from jobs.lifecycle.settle import settle
+from jobs.lifecycle.tally import SILENT
 from jobs.models import Job, Worker
 from jobs.models.worker import LIVING, WorkerState
 from jobs.runs import Run
@@ -138,7 +139,7 @@ def _run(
         assert job.claimed_at is not None  # nosec B101 # a CHECK constraint says so
         run.started_seconds = job.claimed_at.timestamp() - clock_seconds
         run.finished_seconds = time.monotonic()
-        run.outcome, run.message = Outcome.LOST, "the worker fell silent"
+        run.outcome, run.message = Outcome.LOST, SILENT
     else:
         left = remains[job.id]
         run.started_seconds, run.finished_seconds = left.started_seconds, left.ended_seconds

@@ -13,7 +13,7 @@ from jobs.conf import get_settings
 from jobs.definition import JobTask, registry
 from jobs.errors import UnknownTask
 from jobs.failpoints import reach
-from jobs.lifecycle.counting import count
+from jobs.lifecycle.counting import count_each
 from jobs.lifecycle.tally import outcome_of, runs_as_columns, statistics_as_columns
 from jobs.lifecycle.verdict import Ending, judge, judge_loss, judge_unknown
 from jobs.models import Attempt, Job
@@ -74,7 +74,7 @@ def _bury(run: Run) -> dict[UUID, str]:
             state=JobState.DEAD, reason=UNRECORDED, finished_at=Now(), result=None, claim=None, claimed_at=None
         ):
             return {}
-        count("state_dead", [(run.queue, run.task)])
+        count_each((name, run.queue, run.task) for name in ("state_dead", "unrecorded"))
         _announce([run], [JobState.DEAD], [outcome_of(run, JobState.DEAD)])
     return {run.job_id: JobState.DEAD.value}
 

@@ -16,6 +16,9 @@ from jobs.states import FINAL, JobState, Outcome
 FAILURES = frozenset({Outcome.ERROR, Outcome.TIMEOUT, Outcome.LOST})
 """Outcomes that have a fingerprint."""
 
+SILENT = "the worker fell silent"
+"""What the attempt of a worker says that nobody saw die."""
+
 
 def outcome_of(run: Run, state: str) -> Outcome:
     """Return how the attempt ended, now that the job's new state is known: a cancellation may have come first."""
@@ -112,6 +115,9 @@ def _counts(group: Sequence[_Ended]) -> dict[str, int]:
             names.append("rescued")
         for name in names:
             counts[name] = counts.get(name, 0) + number
+    if "rescued" in counts:
+        silent_count = sum(run.message == SILENT and state not in FINAL for run, state, _ in group)
+        counts |= {"rescued_silent": silent_count} if silent_count else {}
     return counts
 
 

@@ -33,7 +33,10 @@ def restore(
     """
     permit(actor, "jobs.retry_job", "restore")
     undo = _Undo(operation_id)
-    verb = Verb(action="restore", look=undo.look, refuse=undo.refuse, change=undo.change, kept=("reason",))
+    verb = Verb(
+        action="restore", look=undo.look, refuse=undo.refuse, change=undo.change, counted=undo.counted,
+        kept=("reason",),
+    )  # fmt: skip
     return each(verb, jobs, actor, reason)
 
 
@@ -75,3 +78,6 @@ class _Undo:
             return {**values, "state": JobState.DEAD.value, "finished_at": ended_at or Now()}
         state = JobState.SCHEDULED if job.due_at > self.now else JobState.QUEUED
         return {**values, "state": state.value, "finished_at": None}
+
+    def counted(self, job: Job) -> str:
+        return "" if self.last[f"job {job.id}"].action == "discard" else "undone"

@@ -34,8 +34,10 @@ class Statistic(models.Model):
     minute_at = models.DateTimeField()  # start of the minute or hour; for totals the epoch
     queue = models.CharField(max_length=128)
     task = models.CharField(max_length=128)
-    # counts by name: attempt outcomes ("success", "error", …), final states ("state_succeeded", "state_dead",
-    # "state_cancelled"), "retried", "revived", "rescued"; without queue and task "messages_damaged", "messages_void"
+    # counts by name. Attempts: their outcomes ("success", "error", …), "unrecorded". Jobs: final states that were
+    # reached ("state_succeeded", "state_dead", "state_cancelled") and left ("revived", "given_up", "undone");
+    # "moved_out", "moved_in" while unfinished; "retried", "rescued" and of these "rescued_silent", "republished".
+    # Without queue and task: "messages_damaged", "messages_void", "action:<action>:<result>" of the audit log.
     counts = models.JSONField(default=dict, db_default=json_default("{}"))
     # {"wait": [sum_seconds, [count per bucket]], "run": …, "completion": …}
     histograms = models.JSONField(default=dict, db_default=json_default("{}"))

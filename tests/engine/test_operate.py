@@ -150,7 +150,8 @@ def test_a_cancelled_job_says_who_and_why() -> None:
     operate.cancel([job.id], actor="ann", reason="wrong list")
     row = fresh(job)
     assert (row.state, row.reason, row.published_at) == ("cancelled", "cancelled by ann: wrong list", None)
-    assert Statistic.objects.get().counts == {"state_cancelled": 1}
+    counts = {row.queue: row.counts for row in Statistic.objects.all()}
+    assert counts == {"mail": {"state_cancelled": 1}, "": {"action:cancel:done": 1}}
 
 
 def test_a_running_job_is_asked_once() -> None:

@@ -125,7 +125,7 @@ class LifeRules(WorkerRules):
         if is_flushed:
             self.transport.lose_all()
         listed = {queue: self.transport.list_ids(queue) for queue in QUEUES}
-        lost = self.model.unpublish(
+        lost = self.model.repair(
             lambda job: job.published is not None
             and job.published < self.model.now
             and Message(job.id, job.publish_seq, job.queue).id not in listed[job.queue]

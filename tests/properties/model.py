@@ -135,6 +135,12 @@ class Model:
             job.published = None
         return len(jobs)
 
+    def repair(self, wanted: Callable[[ModelJob], bool]) -> int:
+        """Do the same for messages that were lost, which is counted."""
+        for job in self.pick(lambda job: job.state == "queued" and wanted(job)):
+            self._count(job, "republished")
+        return self.unpublish(wanted)
+
     def pause(self, queue: str, is_paused: bool) -> bool:
         """Pause or resume; its messages are void afterwards."""
         if (queue in self.paused) == is_paused:
@@ -158,8 +164,10 @@ class Model:
             self._move(job, "running")
             job.claim, job.worker = claim, worker
 
-    def settle(self, job_id: UUID, claim: int, end: str, is_alone: bool = False) -> bool:
-        """End a run; False if its claim is gone, and then nothing changes."""
+    def settle(
+        self, job_id: UUID, claim: int, end: str, is_alone: bool = False, is_silent: bool = False
+    ) -> bool:
+        """End a run; False if its claim is gone, and then nothing changes. `is_silent`: nobody saw its worker die."""
         job = self.jobs.get(job_id)
         if job is None or job.claim != claim:
             return False
@@ -177,7 +185,8 @@ class Model:
         job.due = self.now + ticks if state == "retrying" else job.due
         job.attempts.append((outcome, claim, is_alone))
         self.settled.append((job_id, len(job.attempts), outcome, state))
-        again = {"error": ["retried"], "timeout": ["retried"], "lost": ["rescued"]}.get(outcome, [])
+        rescued = ["rescued", "rescued_silent"] if is_silent else ["rescued"]
+        again = {"error": ["retried"], "timeout": ["retried"], "lost": rescued}.get(outcome, [])
         self._count(job, outcome, *([f"state_{state}"] if state in FINAL else again))
         return True
 
@@ -202,7 +211,7 @@ class Model:
         for job in held:
             assert job.claim is not None
             if remains is None:
-                self.settle(job.id, job.claim, "lost", len(held) == 1)
+                self.settle(job.id, job.claim, "lost", len(held) == 1, is_silent=True)
             elif job.id in remains:
                 self.settle(job.id, job.claim, *remains[job.id])
             else:
@@ -273,7 +282,7 @@ class Model:
         for job in self._each(ids):
             if job.state == "dead":
                 self._move(job, "cancelled")
-                self._count(job, "state_cancelled")
+                self._count(job, "state_cancelled", "given_up")
                 changed.append(job.id)
         self.operated["discard"] += len(changed)
         return changed

@@ -8,12 +8,12 @@ from urllib.request import urlopen
 import pytest
 from django.test import Client
 from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from dashboards import metrics
 from dashboards.metrics import labels, totals
 from jobs import statistics
 from tests.factories import make_job
+from tests.metrics.scraping import parsed, value
 from tests.support import Processes, free_port
 
 ADD = "tests.tasks.add"
@@ -23,12 +23,7 @@ def scrape(client: Client, path: str = "/metrics", **headers: str) -> dict[str, 
     answer = client.get(path, headers=headers)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain")
-    return {family.name: family for family in text_string_to_metric_families(answer.content.decode())}
-
-
-def value(family: Metric, **labels: str) -> float:
-    (found,) = [sample.value for sample in family.samples if sample.labels == labels]
-    return found
+    return parsed(answer.content.decode())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -116,7 +111,7 @@ def test_servers_that_are_down_cost_two_seconds_and_no_error(processes: Processe
         text = answer.read().decode()
         assert answer.status == 200
     assert time.monotonic() - begun < 2
-    families = {family.name: family for family in text_string_to_metric_families(text)}
+    families = parsed(text)
     assert value(families["queuehub_broker_up"]) == 0
     assert value(families["queuehub_ledger_up"]) == 0
     with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
