@@ -16,6 +16,7 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         from jobs import checks, declared, dispatcher, enqueueing, groups, known_queues, live, logs
         from jobs.definition import registry
+        from jobs.integrations import opentelemetry
         from jobs.notifications.start import start
 
         self.front_door = enqueueing
@@ -28,3 +29,4 @@ class JobsConfig(AppConfig):
         groups.listen(self)
         registry.autodiscover()
         start()
+        opentelemetry.plug_in()

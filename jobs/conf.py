@@ -1,10 +1,11 @@
 """The QUEUEHUB setting as one typed, frozen value.
 
 Every field has its unit in its name or comment and a default that suits production. `manage.py check` reports unknown
-keys and bad values (`checks.py`); docs/settings.md is generated from this file.
+keys and bad values (`checks/`); docs/settings.md is generated from this file.
 """
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -133,6 +134,15 @@ class Settings:
     notifications: Mapping[str, Any] = field(default_factory=dict)
     """Whom to tell of dead letters and alerts: {"webhook_url", "webhook_secret", "emails", …}, see notifications.md."""
 
+    open_telemetry: bool = False
+    """Make OpenTelemetry spans of enqueues and runs; needs opentelemetry-api, see observability.md."""
+
+    trace_runs_in_parent: bool = False
+    """Let the span of a run be a child of its enqueue's, in the same trace, and not only linked to it."""
+
+    trace_url: str = ""
+    """Address of a trace in your viewer, with {trace_id} in it; the page of a job links there."""
+
     metrics_token: str = ""
     """Bearer token for /metrics; without it and METRICS_NETWORKS, production refuses and development allows."""
 
@@ -201,6 +211,8 @@ def problems_of(settings: Settings) -> list[str]:
     if settings.window_messages < settings.prefetch_limit:
         problems.append("WINDOW_MESSAGES must not be smaller than PREFETCH_LIMIT")
     problems += _network_problems(settings.metrics_networks)
+    if settings.trace_url and not TRACE_URL.match(settings.trace_url):
+        problems.append(f"TRACE_URL must be an address with {{trace_id}} in it, not {shown(settings.trace_url, 80)}")
     return problems
 
 
@@ -223,6 +235,8 @@ MIN_LOST_AFTER_SECONDS = 8
 
 LARGEST = 1e15
 """Of any number; with infinity or NaN the waiting and comparing would fail later."""
+
+TRACE_URL = re.compile(r"https?://[^\s{}]*\{trace_id\}[^\s{}]*\Z")
 
 LISTS = {"task_modules", "plain_rq_functions", "metrics_networks"}
 ZERO_MEANS_OFF = {

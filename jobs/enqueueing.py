@@ -13,7 +13,7 @@ from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
-from jobs import dispatcher, lifecycle
+from jobs import dispatcher, lifecycle, traces
 from jobs.conf import Settings, get_settings
 from jobs.definition import JobTask, check_payload, resolve
 from jobs.errors import InvalidJob, shown
@@ -55,6 +55,13 @@ def insert(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _inserted(jobs: Sequence[Job]) -> list[Job]:
+    if traces.tracer is None or not jobs:
+        return _written(jobs)
+    with traces.tracer.send(jobs):
+        return _written(jobs)
+
+
+def _written(jobs: Sequence[Job]) -> list[Job]:
     dispatcher.plan(jobs)
     return lifecycle.insert(jobs)
 

@@ -18,7 +18,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs import lifecycle, log_context, logs
+from jobs import lifecycle, log_context, logs, traces
 from jobs.conf import get_settings
 from jobs.context import TaskContext
 from jobs.definition import JobTask, registry
@@ -140,15 +140,17 @@ class Recording:
     """Turn whatever the block does into the outcome of the run."""
 
     # no generator: this surrounds every run, and costs a third so
-
     __slots__ = ("run",)
 
     def __init__(self, run: Run) -> None:
         self.run = run
 
     def __enter__(self) -> None:
-        if logs.tells_starts and self.run.started_seconds is None:  # else an interrupt struck just behind its end
-            logs.tell_start(self.run)
+        if self.run.started_seconds is None:  # else an interrupt struck just behind its end
+            if logs.tells_starts:
+                logs.tell_start(self.run)
+            if traces.tracer is not None:
+                traces.tracer.begin(self.run)
         log_context.bind(self.run)
         self.run.started_seconds = time.monotonic()
 
@@ -161,6 +163,8 @@ class Recording:
             _record(self.run, error)
         self.run.finished_seconds = time.monotonic()
         log_context.bind(None)
+        if traces.tracer is not None:
+            traces.tracer.end(self.run)
         return True
 
 

@@ -18,7 +18,7 @@ from django.apps import apps
 if not apps.ready:  # a stock RQ worker imports this module before anything of the project
     django.setup()
 
-from jobs import executor, lifecycle, log_context
+from jobs import executor, lifecycle, log_context, traces
 from jobs.conf import get_settings
 from jobs.context import TaskContext
 from jobs.errors import TaskTimeout
@@ -42,6 +42,7 @@ def perform(job_id: str) -> None:
             run.is_alone = True
             _execute(run, board)
             _settle(run)
+    traces.flush()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -112,8 +113,17 @@ def _facts(found: Job) -> list[tuple[str, Any]]:
         ("Tenant", found.tenant),
         ("Subject", found.subject),
         ("Enqueued by", found.enqueued_by),
+        ("Trace", _trace(found)),
     )
     return [(name, value) for name, value in told if value]
+
+
+def _trace(found: Job) -> str:
+    """Return the trace in which the job was enqueued, as a link if the settings say where traces are shown."""
+    url = get_settings().trace_url
+    if not (url and found.trace_id):
+        return found.trace_id or found.trace
+    return format_html('<a href="{}" rel="noreferrer">{}</a>', url.format(trace_id=found.trace_id), found.trace_id)
 
 
 def _alias() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from uuid import UUID
 
-from jobs import events
+from jobs import events, traces
 from jobs.failpoints import reach
 from jobs.models import Job
 from jobs.runs import Run
@@ -100,6 +100,8 @@ def _runs(rows: Sequence[ClaimedRow], token: int, worker: str) -> list[Run]:
             created, due, claimed, args, kwargs,
         ) in sorted(rows, key=itemgetter(0))
     ]  # fmt: skip
+    if traces.tracer is not None:
+        traces.recall(runs)
     counts = Counter(run.queue for run in runs)
     events.emit(events.JobsClaimed(worker, tuple(sorted(counts.items()))))
     return runs

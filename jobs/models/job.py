@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from jobs.log_context import trace_id_of
 from jobs.models.fields import DatabaseUUID7, json_default, uuid7
 from jobs.states import FINAL, UNFINISHED, WAITING, JobState
 
@@ -230,6 +231,11 @@ class Job(models.Model):
     async def asave(self, *args: Any, **kwargs: Any) -> None:
         """See save()."""
         await _front_door().ainsert([self])
+
+    @property
+    def trace_id(self) -> str:
+        """The trace in which it was enqueued, as 32 hexadecimal digits; empty if `trace` is no W3C traceparent."""
+        return trace_id_of(self.trace)
 
     @property
     def is_final(self) -> bool:

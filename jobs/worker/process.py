@@ -16,7 +16,7 @@ from collections.abc import Callable
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from jobs import executor, lifecycle, log_context
+from jobs import executor, lifecycle, log_context, traces
 from jobs.conf import get_settings
 from jobs.definition import registry
 from jobs.errors import TransportUnavailable
@@ -156,6 +156,7 @@ class WorkerProcess:
             get_transport().unregister_worker(self.worker_id, self.receiver.queues())
         except (DatabaseError, TransportUnavailable) as error:
             logger.warning("could not sign off: %s", error)
+        traces.flush()
         get_transport().close()
         connections.close_all()
 

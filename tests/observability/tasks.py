@@ -54,3 +54,21 @@ def fail_with_a_secret() -> None:
 def fail_at_once() -> None:
     """Raise."""
     raise ValueError("no")
+
+
+@task
+def enqueue_another() -> None:
+    """Log, and enqueue a job from within a run."""
+    logger.info("before")
+    log_nothing.enqueue()
+
+
+@task
+def log_nothing() -> None:
+    """Do nothing."""
+
+
+@task
+async def do_nothing_on_the_loop() -> None:
+    """Do nothing, asynchronously."""
+    await asyncio.sleep(0)
