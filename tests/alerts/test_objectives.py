@@ -15,23 +15,26 @@ from tests.alerts.sources import rules_of
 from tests.commands.calling import run
 from tests.tasks import add
 
-pytestmark = pytest.mark.fast
+fast = pytest.mark.fast
 
-BURNS = "QueueHubObjectiveBurnsFast"
+FAST, SLOW = "QueueHubObjectiveBurnsFast", "QueueHubObjectiveBurnsSlowly"
 
 
+@fast
 @pytest.mark.parametrize("seconds", [0, -1, 1801, float("nan"), float("inf"), True, "30"])
 def test_a_wait_that_cannot_be_measured_is_refused_when_it_is_declared(seconds: Any) -> None:
     with pytest.raises(InvalidJob, match=r"slo_wait_p95_seconds: .*Pass seconds above 0, up to 1800"):
         task(slo_wait_p95_seconds=seconds)(add.func)
 
 
+@fast
 @pytest.mark.parametrize("ratio", [0, 1, 99.9, float("nan"), True, "0.9"])
 def test_a_ratio_that_leaves_no_budget_is_refused_when_it_is_declared(ratio: Any) -> None:
     with pytest.raises(InvalidJob, match=r"slo_success_ratio: .*such as 0\.999"):
         task(slo_success_ratio=ratio)(add.func)
 
 
+@fast
 def test_objectives_stand_on_the_task() -> None:
     made = task(slo_wait_p95_seconds=30, slo_success_ratio=0.99)(add.func)
     assert (made.slo_wait_p95_seconds, made.slo_success_ratio) == (30, 0.99)
@@ -69,11 +72,11 @@ def series(name: str, values: str, **labels: str) -> list[dict[str, str]]:
     return [{"series": f'{name}{{{told},instance="{web}"}}', "values": values} for web in ("w1", "w2")]
 
 
-def firing(minutes: int, *objective: str) -> dict[str, Any]:
-    """Return the case that after so many minutes this burns fast."""
+def firing(alert: str, minutes: int, *objective: str) -> dict[str, Any]:
+    """Return the case that after so many minutes the alert fires for these objectives only."""
     labels = [f'{{objective="{name}",task="{add.module_path}"}}' for name in objective]
     return {
-        "expr": f'count by (objective, task) (ALERTS{{alertname="{BURNS}",alertstate="firing"}})',
+        "expr": f'count by (objective, task) (ALERTS{{alertname="{alert}",alertstate="firing"}})',
         "eval_time": f"{minutes}m",
         "exp_samples": [{"labels": each, "value": 1} for each in labels],
     }
@@ -111,9 +114,30 @@ def test_a_budget_that_burns_fast_fires_and_one_that_is_kept_does_not(tmp_path: 
                     value(of_wait, 90, 750_000),
                     value(of_success, 30, 500),
                     value(of_success, 90, 19_608),
-                    firing(60),
-                    firing(120, "wait", "success"),
+                    firing(FAST, 60),
+                    firing(FAST, 120, "wait", "success"),
                 ],
+            }
+        ],
+    }
+    (tmp_path / "cases.yml").write_text(yaml.safe_dump(cases))
+    promtool("test", "rules", tmp_path / "cases.yml")
+
+
+def test_a_budget_that_burns_slowly_is_a_warning_only(tmp_path: Any) -> None:
+    finished, days = "queuehub_jobs_finished_total", 4
+    (tmp_path / "objectives.yml").write_text(written())
+    ended = {"dead": "0+2x1200", "succeeded": "0+998x1200"}  # of a thousand in five minutes two, where one may fail
+    cases = {
+        "rule_files": ["objectives.yml"],
+        "evaluation_interval": "5m",
+        "tests": [
+            {
+                "interval": "5m",
+                "input_series": [
+                    each for state, values in ended.items() for each in series(finished, values, queue="a", state=state)
+                ],
+                "promql_expr_test": [firing(SLOW, days * 1440, "success"), firing(FAST, days * 1440)],
             }
         ],
     }

@@ -21,7 +21,7 @@ from tests.alerts.sources import (
 from tests.docs.documents import anchors
 from tests.support import PROJECT
 
-pytestmark = pytest.mark.fast
+fast = pytest.mark.fast
 
 CASES = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RUNBOOK = PROJECT / "docs" / "alerts.md"
@@ -37,6 +37,7 @@ def test_alerts_fire_and_end_as_the_cases_say(case: Path) -> None:
     promtool("test", "rules", case)
 
 
+@fast
 def test_every_alert_has_a_case() -> None:
     cases = "".join(case.read_text(encoding="utf-8") for case in CASES)
     names = {rule["alert"] for rule in shipped_rules() if "alert" in rule}
@@ -44,6 +45,7 @@ def test_every_alert_has_a_case() -> None:
     assert not {name for name in names if name not in cases}
 
 
+@fast
 def test_every_alert_says_how_bad_it_is_and_where_its_runbook_is() -> None:
     sections = anchors(RUNBOOK)
     for rule in alerts():
@@ -54,6 +56,7 @@ def test_every_alert_says_how_bad_it_is_and_where_its_runbook_is() -> None:
         assert "for" in rule
 
 
+@fast
 def test_every_section_of_the_runbook_says_what_it_means_where_to_look_and_what_to_do() -> None:
     text = RUNBOOK.read_text(encoding="utf-8")
     for rule in alerts():
@@ -62,6 +65,7 @@ def test_every_section_of_the_runbook_says_what_it_means_where_to_look_and_what_
             assert word in section, f"{rule['alert']}: {word}"
 
 
+@fast
 def test_no_expression_counts_a_job_once_for_each_web_process() -> None:
     found = expressions()
     assert len(found) > 80
@@ -69,6 +73,7 @@ def test_no_expression_counts_a_job_once_for_each_web_process() -> None:
     assert {where: wrong for where, text in found if (wrong := miscounted(text))} == {}
 
 
+@fast
 def test_every_recorded_series_that_is_used_is_recorded() -> None:
     recorded = {rule["record"] for rule in shipped_rules() if "record" in rule}
     used = {name for rule in shipped_rules() for name in metrics(rule["expr"]) if ":" in name}
@@ -76,6 +81,7 @@ def test_every_recorded_series_that_is_used_is_recorded() -> None:
     assert not {name for path in DASHBOARDS for _, query in panels(path) for name in metrics(query) if ":" in name}
 
 
+@fast
 @pytest.mark.parametrize(
     ("expression", "wrong"),
     [
@@ -99,6 +105,7 @@ def test_the_reader_of_expressions_knows_right_from_wrong(expression: str, wrong
     assert miscounted(expression) == wrong
 
 
+@fast
 def test_the_dashboards_are_those_of_the_generator() -> None:
     files = runpy.run_path(str(GRAFANA / "generate.py"))["files"]()
     assert sorted(files) == DASHBOARDS
