@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import django
@@ -13,34 +14,55 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from dashboards import figures
 from dashboards.metrics import gauges, totals
 from dashboards.metrics.labels import task_labels
-from dashboards.metrics.reading import Broker, read, read_broker
+from dashboards.metrics.prepared import Prepared
+from dashboards.metrics.reading import read, read_broker
 from dashboards.probes import Probe
 
 BROKER_SECONDS = 0.5
 LEDGER_SECONDS = 0.9
 """Time for the figures; where they take longer, they are missing from this scrape."""
 PING_SECONDS = 0.5
+MANY_JOBS, MANY_SERIES = 10_000, 50
+"""A ledger with more jobs to count, or with more tasks on queues, is read ahead."""
 
-broker = Probe(read_broker, BROKER_SECONDS)
-ledger = Probe(read, LEDGER_SECONDS)
-ledger_ping = Probe(figures.present, PING_SECONDS)
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One family in the text format, with the names by which it may be asked for."""
+
+    names: frozenset[str]
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPage:
+    """What the ledger tells, ready to be sent."""
+
+    families: list[Written]
+    is_large: bool
 
 
 def text(names: Sequence[str] = ()) -> bytes:
     """Return all metrics, or those of these names, in the text format."""
-    return generate_latest(Selection(names))
+    wanted = frozenset(names)
+    families = [*(written(family) for family in _process_registry().collect()), *engine_metrics()]
+    return b"".join(each.text for each in families if not wanted or wanted & each.names)
 
 
-class Selection:
-    """A registry for one scrape: nothing is registered anywhere, so that no request can spoil the next."""
+class _One:
+    """A registry of one family: nothing is registered anywhere, so that no request can spoil the next."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = frozenset(names)
+    def __init__(self, family: Metric) -> None:
+        self.family = family
 
-    def collect(self) -> Iterator[Metric]:
-        for family in (*_process_registry().collect(), *engine_metrics()):
-            if not self.names or self.names & {family.name, *(sample.name for sample in family.samples)}:
-                yield family
+    def collect(self) -> Iterable[Metric]:
+        yield self.family
+
+
+def written(family: Metric) -> Written:
+    """Return a family in the text format."""
+    names = {family.name, *(sample.name for sample in family.samples)}
+    return Written(frozenset(names), generate_latest(_One(family)))
 
 
 def _process_registry() -> CollectorRegistry:
@@ -51,22 +73,34 @@ def _process_registry() -> CollectorRegistry:
     return shared
 
 
-def engine_metrics() -> Iterator[Metric]:
+def ledger_page() -> LedgerPage:
+    """Read the ledger, and the broker beside it, and write what they tell."""
+    reading, labels = read(), task_labels()
+    families = [*totals.families(reading, labels), *gauges.families(reading, labels)]
+    told = broker.ask()  # now, and not when it is sent: drift compares the two
+    if told is not None:
+        families.append(gauges.drift(reading, told.depths))
+    is_large = sum(row.count for row in reading.counts) > MANY_JOBS or len(reading.totals) > MANY_SERIES
+    return LedgerPage([written(family) for family in families], is_large)
+
+
+broker = Probe(read_broker, BROKER_SECONDS)
+ledger = Prepared(ledger_page, lambda page: page.is_large, LEDGER_SECONDS)
+ledger_ping = Probe(figures.present, PING_SECONDS)
+
+
+def engine_metrics() -> Iterator[Written]:
     """Ask the servers and yield the engine's metrics."""
-    told: Broker | None = broker.ask()
-    reading = ledger.ask()
-    is_ledger_up = reading is not None or ledger_ping.ask() is not None
-    yield gauges.plain("broker_up", "Whether the transport's broker answers.", told is not None)
-    yield gauges.plain("ledger_up", "Whether the ledger's database answers.", is_ledger_up)
-    yield gauges.plain("broker_ping_seconds", "One round trip to the broker.", told and told.ping_seconds)
-    yield _build_info()
-    yield from gauges.live()
-    if reading is not None:
-        labels = task_labels()
-        yield from totals.families(reading, labels)
-        yield from gauges.families(reading, labels)
-        if told is not None:
-            yield gauges.drift(reading, told.depths)
+    told = broker.ask()
+    page, is_fresh = ledger.ask()
+    is_ledger_up = (page is not None and is_fresh) or ledger_ping.ask() is not None
+    yield written(gauges.plain("broker_up", "Whether the transport's broker answers.", told is not None))
+    yield written(gauges.plain("ledger_up", "Whether the ledger's database answers.", is_ledger_up))
+    ping_seconds = told.ping_seconds if told else None
+    yield written(gauges.plain("broker_ping_seconds", "One round trip to the broker.", ping_seconds))
+    yield from map(written, (_build_info(), *gauges.live()))
+    if page is not None and is_ledger_up:
+        yield from page.families
 
 
 def _build_info() -> Metric:
