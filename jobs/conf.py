@@ -83,6 +83,9 @@ class Settings:
     heartbeat_seconds: float = 3
     """Interval of a pool's heartbeat."""
 
+    heartbeat_directory: str = ""
+    """Folder in which pools and schedulers give signs of life for `jobs_health`; empty: they give none."""
+
     lost_after_seconds: float = 15
     """Silence after which a worker on another host counts as lost; at least three heartbeats, and at least 8 s."""
 

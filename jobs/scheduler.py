@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from jobs import declared, dispatcher, failures, lifecycle, logs, operations, reconciler, schedules, statistics
 from jobs.failpoints import reach
+from jobs.heartbeat_file import HeartbeatFile
 from jobs.lease import Lease
 from jobs.lifecycle.due import expire, promote_due
 from jobs.lifecycle.retention import delete_old
@@ -113,6 +114,7 @@ class Scheduler:
         self.lease = lease or Lease()
         self.steps = leader_steps() if steps is None else steps
         self.is_leading = False
+        self._sign = HeartbeatFile("scheduler")
         self._election = Step("ask for the lease", self._ask)
         self._start = Step("read the declared schedules", _sync_declared, every_seconds=float("inf"))
 
@@ -121,12 +123,15 @@ class Scheduler:
         while not stop.is_set():
             stop.wait(self._turn(stop))
         Step("give the lease up", self._release).run()
+        self._sign.remove()
 
     def _turn(self, stop: Event) -> float:
         """Do what is to be done now, and return the seconds until the next turn."""
         if self._start.next_at <= time.monotonic():
             self._start.run()
-        if self._election.run() is None:
+        is_answered = self._election.run() is not None
+        self._sign.renew(is_beating=is_answered)
+        if not is_answered:
             return max(self._election.next_at - time.monotonic(), 0.0)
         return self._round(stop) if self.is_leading else STANDBY_SECONDS
 
@@ -139,6 +144,7 @@ class Scheduler:
             if stop.is_set() or not self._election.run():
                 return 0.0
             count = step.run()
+            self._sign.renew(is_beating=True)
             reach("scheduler.stepped")
             if count:
                 has_backlog = not step.every_seconds and 0 < step.batch <= count

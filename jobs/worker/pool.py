@@ -1,7 +1,6 @@
 """The pool parent: forks workers, beats for them, kills what overruns, buries the dead and replaces them.
 
-It is single-threaded and runs no task, so it can always act. It forks with all connections closed; a child opens its
-own.
+It has one thread and runs no task, so it can always act. It forks with all connections closed; children open theirs.
 """
 
 import logging
@@ -23,6 +22,7 @@ from django.db import connections
 from jobs import lifecycle, live, logs
 from jobs.conf import get_settings
 from jobs.failpoints import reach
+from jobs.heartbeat_file import HeartbeatFile
 from jobs.lifecycle import Remains
 from jobs.models.worker import Request
 from jobs.statements import be_impatient
@@ -97,6 +97,7 @@ class Pool:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop
+        sign = HeartbeatFile("worker")
         while True:
             self._reap()
             self._kill_overdue()
@@ -104,8 +105,11 @@ class Pool:
             if not self.children and self._may_end():
                 break
             self._keep_books()
+            if self._crash_count < 3:  # else its workers die at their start
+                sign.renew(is_beating=self._is_well)
             if select.select([wakeup], [], [], TICK_SECONDS)[0]:
                 wakeup.recv(4096)
+        sign.remove()
         signal.set_wakeup_fd(-1)
         wakeup.close()
         sleeper.close()
@@ -292,7 +296,5 @@ class Pool:
             return
         self._cancels_seconds = time.monotonic()
         busy = {child.worker_id: child for child in self.children if any(child.board.entries())}
-        if not busy:
-            return
         for job_id, worker_id in lifecycle.cancel_requests(list(busy)).items():
             busy[worker_id].board.cancel(job_id)
