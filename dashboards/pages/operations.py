@@ -111,6 +111,7 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
         words=BULK_WORDS.get(found.verb), is_permitted=is_permitted, undoing=found.undone_by.order_by("-id").first(),
         may_undo=request.user.has_perm(BULK_VERBS["restore"].permission) and not why_not_undone(found),
         counting_note=counting_note(found),
+        reasons_capped=REASONS_OF if found.skipped_count + found.failed_count > REASONS_OF else None,
         is_typed=bulk.needs_typing(found), typed_word=bulk.typed_word(found), is_small=is_small(found),
         sample=_sample(found), reasons=_reasons(found), results=results[:RESULT_LIMIT],
         further=results[RESULT_LIMIT - 1].job_id if len(results) > RESULT_LIMIT else None,

@@ -41,7 +41,7 @@ class OperationAdmin(VerbAdmin):
         return super().get_queryset(request).select_related("undoes")
 
     def permission_for(self, verb: Verb, obj: Any = None) -> str:
-        if verb is STOP_OPERATION and obj is not None:
+        if verb is STOP_OPERATION and obj is not None and obj.verb in BULK_VERBS:
             return BULK_VERBS[obj.verb].permission
         return super().permission_for(verb, obj)
 

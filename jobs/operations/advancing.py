@@ -32,7 +32,9 @@ def advance(limit: int = BATCH) -> int:
     """Do the next batch of the running operation that has waited longest; return how many jobs it had."""
     with ledger_transaction(LOCK_SECONDS):
         running = Operation.objects.using(get_settings().database).filter(
-            state=OperationState.RUNNING, next_at__lte=Now()
+            state=OperationState.RUNNING,
+            next_at__lte=Now(),
+            verb__in=sorted(BULK_VERBS),  # one of another release waits for its leader, and holds up no others
         )
         # locked: should two processes lead, they do not do the same batch
         operation = running.order_by("next_at", "id").select_for_update(skip_locked=True).first()

@@ -142,6 +142,8 @@ def stop(operation: Operation, *, actor: operate.Actor, reason: str = "") -> Ope
 
 def why_not_stopped(operation: Operation) -> str:
     """Say why an operation cannot be stopped, behind its name; empty if it can."""
+    if operation.verb not in BULK_VERBS:
+        return f"was to {operation.verb}, which this release does not know"
     return f"is {operation.state} already" if operation.is_over else ""
 
 
@@ -186,6 +188,8 @@ def announce(operation: Operation) -> None:
 
 
 def _permit(actor: operate.Actor, operation: Operation) -> None:
+    if operation.verb not in BULK_VERBS:  # of another release, in the middle of an upgrade
+        raise NotStarted(f"operation {operation.pk} was to {operation.verb}, which this release does not know")
     operate.permit(actor, BULK_VERBS[operation.verb].permission, operation.verb, target=f"operation {operation.pk}")
 
 

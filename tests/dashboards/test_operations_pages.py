@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from dashboards import bulk
 from dashboards.pages import failures as page_of_failures
@@ -104,6 +105,38 @@ def test_many_jobs_are_changed_in_the_background_once_their_number_is_typed(
     page = text_of(operating, f"/operations/{made.pk}/")
     assert "Stopped by <b>operator</b>" in page
     assert Job.objects.filter(state="dead").count() == 2
+
+
+def test_an_operation_says_what_became_of_those_it_did_not_change(operating: Client, monkeypatch: Any) -> None:
+    def page_of(state: str, **counts: int) -> str:
+        made = Operation.objects.create(
+            verb="retry", actor="ann", ids=[], state=state, started_at=timezone.now(), finished_at=timezone.now(),
+            **counts,
+        )  # fmt: skip
+        return text_of(operating, f"/operations/{made.pk}/")
+
+    assert "Every one was changed" in page_of("finished", changed_count=2)
+    assert "No job matched any more" in page_of("finished")
+    for state in ("cancelled", "failed"):
+        page = page_of(state, changed_count=2)
+        assert "The others are as they were" in page
+        assert "Every one was changed" not in page
+    monkeypatch.setattr(page_of_operations, "REASONS_OF", 3)
+    assert "the reasons of the first 3" in page_of("finished", skipped_count=4)
+    assert "the reasons of the first" not in page_of("finished", skipped_count=3)
+
+
+def test_an_operation_of_another_release_is_shown_and_left_alone(operating: Client) -> None:
+    made = Operation.objects.create(verb="teleport", actor="ann", ids=[], state="running", started_at=timezone.now())
+    assert "teleport" in text_of(operating, f"/operations/{made.pk}/")
+    for verb in ("start", "stop", "undo"):
+        told = operating.post(f"/operations/{made.pk}/{verb}/", follow=True).content.decode()
+        assert "was to teleport, which" in told
+    assert "teleport" in text_of(operating, f"/admin/jobs/operation/{made.pk}/change/")
+    told = operating.post(f"/admin/jobs/operation/{made.pk}/verb/stop/").content.decode()
+    assert "which this release does not know" in told
+    made.refresh_from_db()
+    assert made.state == "running"
 
 
 def test_what_cannot_be_asked_for_is_refused(operating: Client, viewing: Client) -> None:

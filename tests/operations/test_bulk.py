@@ -153,6 +153,13 @@ def test_two_operations_take_turns() -> None:
     assert [Operation.objects.get(pk=op.pk).changed_count for op in (first, second)] == [2, 2]
 
 
+def test_an_operation_of_another_release_holds_up_no_others() -> None:
+    first, second = (started("discard", dead(1)) for _ in range(2))
+    Operation.objects.filter(pk=first.pk).update(verb="teleport")
+    assert [operations.advance(), operations.advance()] == [1, 0]
+    assert [Operation.objects.get(pk=op.pk).state for op in (first, second)] == ["running", "finished"]
+
+
 def test_a_throttled_operation_waits_between_its_batches() -> None:
     operation = started("discard", dead(5), per_second=2)
     assert operations.advance() == 2
@@ -238,16 +245,13 @@ def test_an_operation_is_undone_where_nobody_has_changed_the_jobs_since(verb: st
         operations.undo(operation, actor="ann")
 
 
-def test_what_has_changed_nothing_has_nothing_to_undo() -> None:
-    with pytest.raises(NotStarted, match="has changed nothing"):
-        operations.undo(done("discard", [make_job()]), actor="ann")
-
-
 def test_only_what_can_be_undone_is_and_only_when_it_is_over() -> None:
     with pytest.raises(NotStarted, match="was to retry, which cannot be undone"):
         operations.undo(done("retry", dead(1)), actor="ann")
     with pytest.raises(NotStarted, match="stop it first"):
         operations.undo(started("discard", dead(1)), actor="ann")
+    with pytest.raises(NotStarted, match="has changed nothing"):
+        operations.undo(done("discard", [make_job()]), actor="ann")
 
 
 # -- who may, who hears of it, how long it is kept --------------------------------------------------
