@@ -85,15 +85,15 @@ def _paused(now: datetime, chosen: Options) -> list[Cause]:
 
 
 def _lost(now: datetime, chosen: Options) -> list[Cause]:
-    """Return the workers that were lost since people were told of such, but not before the last interval."""
+    """Return the workers that were lost since people were told of such; at first those of the last interval."""
     told_at = rows().filter(key=f"alert:{LOST}").values_list("told_at", flat=True).first()
     since = now - timedelta(seconds=chosen.interval_seconds)
-    lost = Worker.objects.using(get_settings().database).filter(
-        state=WorkerState.LOST, ended_at__gt=max(since, told_at) if told_at else since
-    )
+    if told_at is not None:
+        since = max(told_at, since - timedelta(days=1))
+    lost = Worker.objects.using(get_settings().database).filter(state=WorkerState.LOST, ended_at__gt=since)
     count = lost.count()
     if not count:
         return []
     names = list(lost.order_by("-ended_at").values_list("id", flat=True)[:MOST_NAMES])
-    title = f"{count:,} worker{'s were' if count > 1 else ' was'} lost; the jobs they held go on elsewhere"
+    title = f"{count:,} worker{'s were' if count > 1 else ' was'} lost; what ran there goes on elsewhere"
     return [Cause(LOST, title, count, {"workers": names})]

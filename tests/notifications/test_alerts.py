@@ -98,17 +98,28 @@ def test_lost_workers_are_told_once_and_counted() -> None:
     for name in ("w1", "w2"):
         make_worker(name)
         lifecycle.lose_worker(name)
-    assert told() == ["2 workers were lost; the jobs they held go on elsewhere"]
+    assert told() == ["2 workers were lost; what ran there goes on elsewhere"]
     assert sorted(Notice.objects.get().details["workers"]) == ["w1", "w2"]
     assert len(told()) == 1
-    pass_time(1)  # what is lost from now on is later
     make_worker("w3")
     lifecycle.lose_worker("w3")
-    Worker.objects.filter(id="w3").update(ended_at=timezone.now() + timedelta(seconds=5))
     assert len(told()) == 1
-    Notice.objects.update(told_at=timezone.now() - timedelta(seconds=901))
-    Worker.objects.filter(id__in=["w1", "w2"]).update(ended_at=timezone.now() - timedelta(seconds=950))
-    assert told()[1:] == ["1 worker was lost; the jobs they held go on elsewhere"]
+
+
+def test_a_worker_that_was_lost_just_after_people_were_told_is_told_next_time() -> None:
+    for name in ("w1", "w2"):
+        make_worker(name)
+        lifecycle.lose_worker(name)
+        told()
+    now = timezone.now()
+    for name, seconds in (("w1", 910), ("w2", 903)):
+        Worker.objects.filter(id=name).update(ended_at=now - timedelta(seconds=seconds))
+    Notice.objects.update(told_at=now - timedelta(seconds=905))
+    assert told()[1:] == ["1 worker was lost; what ran there goes on elsewhere"]
+    assert Notice.objects.get().details["workers"] == ["w2"]
+    pass_time()
+    Worker.objects.update(ended_at=now - timedelta(seconds=2000))
+    assert len(told()) == 2
 
 
 def test_a_broker_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

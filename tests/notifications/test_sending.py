@@ -75,7 +75,9 @@ def test_a_receiver_that_refuses_or_sends_elsewhere_is_not_asked_again(hooked: R
     hooked.status, hooked.headers = status, {"Location": hooked.url}
     job = told()
     assert (job.state, len(hooked.posts)) == ("dead", 1)
-    assert str(status) in job.attempts.get().message
+    message = job.attempts.get().message
+    assert str(status) in message
+    assert ("redirects are not followed" in message) == (status < 400)
 
 
 def test_a_host_inside_is_refused_unless_the_setting_names_it(notify: Callable[..., None], receiver: Receiver) -> None:

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 import sentry_sdk
+from sentry_sdk.integrations import Integration
+from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 from jobs.integrations import sentry
@@ -39,11 +41,11 @@ class Capturing(Transport):
 def start() -> Iterator[Callable[..., Events]]:
     """Start Sentry with our integration: `start(retries=True)` returns the events as they are sent."""
 
-    def begin(**options: Any) -> Events:
+    def begin(*others: Integration, **options: Any) -> Events:
         transport = Capturing()
         sentry_sdk.init(
             dsn="http://key@127.0.0.1:9/1", transport=transport, default_integrations=False,
-            auto_enabling_integrations=False, integrations=[QueueHubIntegration(**options)],
+            auto_enabling_integrations=False, integrations=[*others, QueueHubIntegration(**options)],
         )  # fmt: skip
         jobs_failed.connect(sentry._capture, dispatch_uid="jobs.integrations.sentry")
         return transport.events
@@ -104,6 +106,13 @@ def test_before_send_sees_and_may_drop_an_event(start: Callable[..., Events]) ->
     job = fail()
     gathered()
     assert (seen, events) == ([["queuehub", job.fingerprint]], [])
+
+
+def test_the_log_line_of_a_dead_letter_is_no_second_event(start: Callable[..., Events]) -> None:
+    events = start(LoggingIntegration())
+    job = fail()
+    gathered()
+    assert [event["fingerprint"] for event in events] == [["queuehub", job.fingerprint]]
 
 
 def test_only_the_last_exception_of_a_chain_is_shown() -> None:
