@@ -8,6 +8,7 @@ from threading import Thread
 from asgiref.sync import async_to_sync, sync_to_async
 
 from jobs import task
+from jobs.retry import Fixed
 
 logger = logging.getLogger("app")
 shared_pool = ThreadPoolExecutor(1, "shared")
@@ -43,7 +44,7 @@ async def log_on_the_loop(word: str) -> None:
     await sync_to_async(logger.info)("%s: in Django's thread", word)
 
 
-@task(max_attempts=2)
+@task(max_attempts=2, retry=Fixed(seconds=3600, jitter=False))
 def fail_with_a_secret() -> None:
     """Log and raise a text that must not be kept, and one that would forge a line."""
     logger.warning("password=hunter2-x\n2026 CRITICAL forged \x1b[31m", extra={"api_key": "hunter2-y", "size": 3})
