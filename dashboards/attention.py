@@ -60,7 +60,10 @@ def _of_workers(content: dict[str, Any]) -> list[Concern]:
     way = {"address": reverse("dashboards:workers"), "permission": "jobs.view_worker", "link": "Workers"}
     if not count:
         queued = content["totals"]["queued"]
-        detail = f"{words.plural(queued, 'queued job')} {'waits' if queued == 1 else 'wait'} until one does. Start one:"
+        waiting = "Jobs wait"
+        if queued:
+            waiting = f"{words.plural(queued, 'queued job')} {'waits' if queued == 1 else 'wait'}"
+        detail = f"{waiting} until one does. Start one:"
         return [Concern("bad" if queued else "warn", "No worker runs", detail, "manage.py jobs_worker")]
     if silent_count == count:
         title = "The only worker is silent" if count == 1 else f"All {count:,} workers are silent"

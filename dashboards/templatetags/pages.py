@@ -10,7 +10,7 @@ from django import template
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import escape, format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from dashboards import access, snapshot, words
 from dashboards.navigation import PAGES, Page
@@ -60,6 +60,12 @@ def acted(entry: AuditEntry) -> str:
     if entry.result != "done":
         return f"tried to {entry.action}"
     return PAST.get(entry.action, entry.action)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """Let a dotted name break behind its dots."""
+    return format_html_join(mark_safe(".<wbr>"), "{}", ((part,) for part in name.split(".")))  # nosec B308, B703 # no input
 
 
 @register.filter

@@ -52,6 +52,8 @@ def test_what_no_page_can_repair_names_the_command() -> None:
     (worker,) = told(snapshot(workers=0, queued=5), row(worker_count=0))
     assert (worker.title, worker.command) == ("No worker runs", "manage.py jobs_worker")
     assert worker.detail.startswith("5 queued jobs wait until one does.")
+    (worker,) = told(snapshot(workers=0))
+    assert (worker.level, worker.detail) == ("warn", "Jobs wait until one does. Start one:")
     (idle,) = told(snapshot(), row(worker_count=0))
     assert (idle.title, idle.command) == ("No worker takes jobs from queue mail", "manage.py jobs_worker mail")
 
