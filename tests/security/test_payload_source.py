@@ -17,6 +17,7 @@ ALLOWED = {
     ("demo/processes.py", "subprocess"): "starts the demo's own commands",
     ("queuehub/embedded.py", "subprocess"): "starts the server of our own wheel",
     ("jobs/definition.py", "import_module"): "tasks.py of installed apps and QUEUEHUB['TASK_MODULES']",
+    ("jobs/notifications/start.py", "import_module"): "the tasks that send notifications, where they are wanted",
     ("jobs/transports/rq_plain.py", "import_module"): "names of QUEUEHUB['PLAIN_RQ_FUNCTIONS'] only",
     ("jobs/transports/__init__.py", "import_string"): "QUEUEHUB['TRANSPORT']",
     ("jobs/checks/configuration.py", "import_string"): "manage.py check: the same setting",
