@@ -81,6 +81,7 @@ FORBIDDEN = {
         "UPDATE jobs_statistic SET counts = '{}'",
         "SELECT * FROM jobs_operation",
         "SELECT * FROM jobs_failure",
+        "SELECT * FROM jobs_notice",
         "DELETE FROM jobs_failuregroup",
     ),
     "scheduler": (
@@ -152,6 +153,8 @@ def test_a_whole_life_meets_no_refusal(
     life.lose_a_pool_and_all_messages(pool, application, ledger, broker, start, tmp_path / "held")
     assert start("reader", "manage.py", "rqstats").wait() == 0
 
+    told = "SELECT count(*) FROM jobs_notice WHERE told_at IS NOT NULL"
+    eventually(lambda: ledger.rows(told) != [(0,)], 20, "nobody was told of the dead letters")
     assert first.stop() == 0
     life.change_passwords("scheduler", ledger, broker)
     life.let_time_pass(ledger)
