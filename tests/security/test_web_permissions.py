@@ -19,7 +19,7 @@ from jobs.admin.reading import ReadOnlyAdmin
 from jobs.admin.verbs import Verb
 from jobs.errors import NotPermitted
 from jobs.lifecycle import operate, stopping
-from jobs.models import AuditEntry, Job, Queue, Schedule, Worker
+from jobs.models import AuditEntry, Job, Operation, Queue, Schedule, Worker
 from jobs.models.worker import Request
 from tests.factories import make_job, make_worker
 
@@ -34,6 +34,8 @@ WAYS = [
     if isinstance(page, VerbAdmin)
     for verb in page.verbs
 ]
+ONE_BY_ONE = {Operation}
+"""Whose pages have buttons, and whose lists no actions."""
 STANDARD_ADDRESSES = {"changelist", "add", "history", "delete", "change"}
 WITHOUT_A_VERB = {"export_job", "view_payload"}
 """Permissions that open no verb: one is kept for a verb to come, one opens a view."""
@@ -55,6 +57,11 @@ def candidates(model: str) -> Iterator[Any]:
             )
     elif model == "worker":
         yield make_worker()
+    elif model == "operation":
+        job = make_job("dead", task=ADD, args=[1])
+        running = operations.start(operations.preview("discard", actor="test", ids=[job.pk]), actor="test")
+        yield running
+        yield operations.finish_now(running)
     else:
         raise AssertionError(f"say here how a {model} is made")
 
@@ -66,7 +73,7 @@ def suited(page: VerbAdmin, verb: Verb) -> Any:
 
 def contents() -> list[Any]:
     """Return everything that a verb could change."""
-    return [list(model.objects.order_by("pk").values()) for model in (Job, Queue, Schedule, Worker)]
+    return [list(model.objects.order_by("pk").values()) for model in (Job, Operation, Queue, Schedule, Worker)]
 
 
 def refusals() -> int:
@@ -90,10 +97,15 @@ def selected(action: str, key: Any, **more: str) -> dict[str, Any]:
 def ways_of(client: Client, page: VerbAdmin, verb: Verb, key: Any) -> list[Callable[[], Any]]:
     """Return every request that could lead to the verb."""
     button, listed = page.url("verb", page.model(pk=key), verb.name), page_list(page)
-    return [
+    on_page = [
         lambda: client.post(button),
         lambda: client.post(button, CONFIRMED),
         lambda: client.post(f"{button}?_popup=1", CONFIRMED),
+    ]
+    if not page.actions:
+        return on_page
+    return [
+        *on_page,
         lambda: client.post(listed, selected(verb.name, key)),
         lambda: client.post(listed, selected(verb.name, key, index="0")),
         lambda: client.post(listed, selected(verb.name, key, **CONFIRMED)),
@@ -114,13 +126,15 @@ def test_a_viewer_is_refused_by_every_way_and_leaves_an_audit_row_each(
         assert refusals() == count + number
     assert contents() == before
     row = AuditEntry.objects.filter(result="refused").latest("id")
-    assert (row.actor, row.action, row.target) == ("viewer", verb.name, str(page.opts.model_name))
+    target = str(page.opts.model_name) if page.actions else page.audit_target(obj)
+    assert (row.actor, row.action, row.target) == ("viewer", verb.name, target)
 
 
 @pytest.mark.parametrize(("page", "verb"), WAYS)
 def test_every_other_permission_does_not_help(operator: User, page: VerbAdmin, verb: Verb) -> None:
     obj = suited(page, verb)
-    operator.user_permissions.remove(Permission.objects.get(codename=verb.permission.removeprefix("jobs.")))
+    needed = page.permission_for(verb, obj).removeprefix("jobs.")
+    operator.user_permissions.remove(Permission.objects.get(codename=needed))
     client, before = logged_in(operator), contents()
     assert all(way().status_code == 403 for way in ways_of(client, page, verb, obj.pk))
     assert contents() == before
@@ -195,8 +209,10 @@ def test_nothing_that_exists_is_missing_from_these_tests() -> None:
         extra = {"verb"} if isinstance(page, VerbAdmin) else set()
         assert names == STANDARD_ADDRESSES | extra | ({"edit"} if isinstance(page, EditAdmin) else set())
         offered = {action.__name__ for action in page.actions}
-        assert offered == {verb.name for verb in getattr(page, "verbs", ())}
+        verbs = {verb.name for verb in getattr(page, "verbs", ())}
+        assert offered == (set() if page.model in ONE_BY_ONE else verbs)
     opened = {verb.permission.removeprefix("jobs.") for verb in tried} | {EDIT_PERMISSION.removeprefix("jobs.")}
+    opened.discard("view_operation")  # to stop one takes the permission of what it does
     declared = {name for model in apps.get_app_config("jobs").get_models() for name, _ in model._meta.permissions}
     assert declared == opened | WITHOUT_A_VERB
 
