@@ -22,9 +22,11 @@ from django.conf import settings  # noqa: E402
 
 from dashboards.routing import websocket_urlpatterns  # noqa: E402
 from jobs import conf  # noqa: E402
+from queuehub import web_metrics  # noqa: E402
 from queuehub.bodies import BodyLimit  # noqa: E402
 
 conf.read(getattr(settings, "QUEUEHUB", {}))  # a server runs no system checks: fail loudly here
+web_metrics.watch()
 
 application = ProtocolTypeRouter(
     {

@@ -129,6 +129,7 @@ DATABASES = {
         pool_size=env.int("QUEUEHUB_DATABASE_POOL_SIZE", default=0),
     ),
 }
+CACHES = {"default": {"BACKEND": "django_prometheus.cache.backends.locmem.LocMemCache"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TASKS = {"default": {"BACKEND": "jobs.integrations.tasks_backend.JobsBackend"}}
 RQ_QUEUES = {"default": rq_queue(redis_url())}

@@ -30,6 +30,7 @@ GRANT INSERT (:new_job), UPDATE (state, args, kwargs, due_at, failure_count, los
     cancel_requested_at, reason, published_at, queue) ON jobs_job TO :"web";
 GRANT INSERT, UPDATE (paused_at, paused_by, paused_reason) ON jobs_queue TO :"web";
 GRANT UPDATE (asked) ON jobs_worker TO :"web";
+GRANT SELECT ON django_migrations TO :"web"; -- for /metrics
 GRANT UPDATE (is_enabled, is_edited, next_at, cron, every_seconds, timezone, misfire, queue, priority, args, kwargs)
     ON jobs_schedule TO :"web";
 GRANT INSERT (:new_count) ON jobs_statistic TO :"web";
