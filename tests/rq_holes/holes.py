@@ -248,7 +248,7 @@ HOLES = (
         seen_in_rq=("rq_holes/test_pages.py::test_django_rq_s_metrics_stay_cut_after_one_selection",),
         harmless_here=(
             "rq_holes/test_pages.py::test_no_selection_cuts_the_next_scrape",
-            "dashboards/test_metrics.py::test_a_selection_by_name_does_not_spoil_the_next_scrape",
+            "metrics/test_page.py::test_a_selection_by_name_does_not_spoil_the_next_scrape",
         ),
     ),
 )

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--role", choices=ROLES, required=True)
+        parser.add_argument("--role", choices=ROLES, required=True, help="what must be alive here")
         parser.add_argument("--max-age", type=float, default=MAX_AGE_SECONDS, metavar="SECONDS", help="default: 60")
         parser.add_argument("--pid", type=int, help="only this process, such as systemd's $MAINPID")
         parser.add_argument(
