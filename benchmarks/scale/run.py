@@ -59,6 +59,7 @@ def pages(site: Site, dead_id: str) -> dict[str, str]:
         "Schedules": "/schedules/",
         "Tasks": "/tasks/",
         "Operations": "/operations/",
+        "Metrics": "/metrics",
         "Admin: jobs": "/admin/jobs/job/",
         "Admin: dead letters": "/admin/jobs/deadletter/",
         "Admin: one dead letter": f"/admin/jobs/deadletter/{dead_id}/change/",
