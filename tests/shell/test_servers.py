@@ -53,9 +53,9 @@ def test_a_host_that_is_not_ours_is_refused(web_server):
     assert refused.value.code == 400
 
 
-def test_a_browser_sees_the_admin(web_server, browser):
-    browser.get(f"{web_server}/admin/")
-    assert "Log in" in browser.title
+def test_a_browser_sees_the_admin(page):
+    page.goto("/admin/")
+    assert "Log in" in page.title()
 
 
 def test_a_process_that_is_left_behind_is_noticed_even_as_an_orphan(processes: Processes):
