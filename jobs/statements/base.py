@@ -57,10 +57,10 @@ WAITING_AFTER = f"{WAITING} AND j.priority BETWEEN %s AND %s AND j.id > %s"
 # Every queue that has rows to publish: a loose scan of the partial index, whose cost is the number of queues.
 WAITING_QUEUES = """
 WITH RECURSIVE names(queue) AS (
-    SELECT (SELECT queue FROM jobs_job WHERE state = 'queued' AND published_at IS NULL ORDER BY queue LIMIT 1)
+    SELECT (SELECT queue FROM {table} WHERE state = 'queued' AND published_at IS NULL ORDER BY queue LIMIT 1)
     UNION ALL
-    SELECT (SELECT j.queue FROM jobs_job j
-            WHERE j.state = 'queued' AND j.published_at IS NULL AND j.queue > names.queue ORDER BY j.queue LIMIT 1)
+    SELECT (SELECT queue FROM {table}
+            WHERE state = 'queued' AND published_at IS NULL AND queue > names.queue ORDER BY queue LIMIT 1)
     FROM names WHERE names.queue IS NOT NULL
 )
 SELECT queue FROM names WHERE queue IS NOT NULL
@@ -117,6 +117,7 @@ class Statements(ABC):
     """SQL for the present moment by the database's clock."""
 
     lost_table: ClassVar[str] = "jobs_job"
+    waiting_table: ClassVar[str] = "jobs_job"
     """The table of jobs, with the word that makes the database look for lost ones by their index, if it needs one."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -184,7 +185,7 @@ class Statements(ABC):
 
     def waiting_queues(self) -> list[str]:
         """Return the names of all queues with queued, unpublished rows."""
-        return [row[0] for row in self._rows(WAITING_QUEUES)]
+        return [row[0] for row in self._rows(WAITING_QUEUES.format(table=self.waiting_table))]
 
     def lost(self, limit: int) -> list[UUID]:
         """Return up to `limit` queued, unpublished jobs that were lost with a worker."""

@@ -216,7 +216,7 @@ class PostgreSQLStatements(Statements):
         return sorted(((i, s, p, t) for i, s, p, t in rows), key=lambda row: (-row[2], row[0]))
 
     def waiting_queues(self) -> list[str]:
-        return [row[0] for row in self._rows_in_order(WAITING_QUEUES)]
+        return [row[0] for row in self._rows_in_order(WAITING_QUEUES.format(table=self.waiting_table))]
 
     def _rows_in_order(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement that needs few rows of a backlog, in the order of their index.

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from jobs import lifecycle
+from jobs.lifecycle import due
 from jobs.models import Job
 from jobs.runs import Run
 from tests.factories import WORKER, ended, make_worker
@@ -84,6 +85,32 @@ def test_without_statistics_neither_claims_nor_settlements_read_the_whole_ledger
     plan += plan_of(lambda: lifecycle.settle([ended(run) for run in runs]))
     assert "Seq Scan on jobs_job " not in plan
     assert "jobs_job_running" not in plan, "its entries of jobs that ended are many until it is vacuumed"
+
+
+@pytest.mark.parametrize(
+    ("act", "index"),
+    [
+        (lifecycle.waiting_queues, "jobs_job_to_publish"),
+        (due.promote_due, "jobs_job_due"),
+        (due.expire, "jobs_job_expiring"),
+    ],
+)
+def test_sqlite_finds_what_waits_and_what_is_due_by_its_index(act: Callable[[], Any], index: str) -> None:
+    if connection.vendor != "sqlite":
+        return  # PostgreSQL knows values when it plans
+    enqueue(10)
+    steps: list[str] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.lstrip().startswith(("SELECT", "WITH")):
+            steps.extend(row[3] for row in context["cursor"].execute(f"EXPLAIN QUERY PLAN {sql}", params).fetchall())
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        act()
+    read = [step for step in steps if "jobs_job" in step]
+    assert read
+    assert all(f"USING INDEX {index}" in step or f"COVERING INDEX {index}" in step for step in read)
 
 
 def test_a_backlog_is_claimed_in_the_order_of_its_index() -> None:
