@@ -1,5 +1,6 @@
 """Run workers."""
 
+import gc
 import os
 import sys
 from argparse import ArgumentParser
@@ -45,4 +46,7 @@ class Command(BaseCommand):
                 max_jobs=options["max_jobs"],
             )
         )
+        # Workers share what their parent has loaded until a collection writes into it; frozen objects are left alone.
+        gc.collect()
+        gc.freeze()
         sys.exit(pool.run())
