@@ -6,8 +6,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs import operations
-from jobs.lifecycle import operate
-from jobs.models import Attempt, Failure, Job, Operation, Statistic
+from jobs.models import Attempt, AuditEntry, Failure, Job, Operation, Statistic
 from jobs.models.operation import OperationState
 from tests.factories import make_job, make_worker
 
@@ -32,14 +31,15 @@ LOG = """     0.004  order 20417: 3 items, 118.40 EUR
 
 
 def story() -> Job:
-    """Return a dead letter that was tried three times, was retried by somebody in between, and lost its worker once."""
+    """Return a dead letter that used up its attempts, and again those of somebody's retry; its worker was lost once."""
     make_worker("web-1-01")
     job = make_job("dead", task=TASK, args=[20417], queue="sample-webhooks")
     _tell([job.pk])
     first = Attempt.objects.get(job=job)
     now = timezone.now()
     Attempt.objects.filter(pk=first.pk).delete()
-    for number, (minutes, outcome) in enumerate([(64, "error"), (61, "lost"), (52, "error"), (3, "error")], start=1):
+    ends = [(64, "error"), (61, "lost"), (52, "error"), (3.6, "error"), (2.9, "error")]
+    for number, (minutes, outcome) in enumerate(ends, start=1):
         is_error = outcome == "error"
         begun_at = now - timedelta(minutes=minutes)
         Attempt.objects.create(
@@ -49,9 +49,13 @@ def story() -> Job:
             message="HTTPSConnectionPool(host='pay.example', port=443): Read timed out." if is_error else "",
             traceback=TRACEBACK if is_error else "", log=LOG if is_error else None, fingerprint=first.fingerprint,
         )  # fmt: skip
-    operate.revive([job.pk], actor="ben", reason="the provider says it is back")
+    retried_at = now - timedelta(minutes=4)
+    AuditEntry.objects.create(
+        at=retried_at, actor="ben", action="retry", target=f"job {job.pk}", reason="the provider says it is back",
+        before={"state": "dead", "failure_count": 2}, after={"state": "queued", "failure_count": 0},
+    )  # fmt: skip
     Job.objects.filter(pk=job.pk).update(
-        state="dead", attempt=4, failure_count=3, finished_at=now - timedelta(minutes=2.5), published_at=None,
+        attempt=5, failure_count=2, max_attempts=2, due_at=retried_at, finished_at=now - timedelta(minutes=2.4),
         created_at=now - timedelta(minutes=65), reason="all attempts are used up",
     )  # fmt: skip
     Statistic.objects.filter(task=TASK).delete()  # the chart shows the traffic, not the making of these jobs
