@@ -1,6 +1,5 @@
 """Run workers."""
 
-import gc
 import os
 import sys
 from argparse import ArgumentParser
@@ -46,7 +45,4 @@ class Command(BaseCommand):
                 max_jobs=options["max_jobs"],
             )
         )
-        # Workers share what their parent has loaded until a collection writes into it; frozen objects are left alone.
-        gc.collect()
-        gc.freeze()
         sys.exit(pool.run())
