@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from django.db.models import BooleanField
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from jobs.conf import get_settings
 from jobs.events import Change, JobsSettled, emit_on_commit
 from jobs.failpoints import reach
+from jobs.filters import StateIn
 from jobs.lifecycle.counting import count as tally
 from jobs.models import Job, Queue
 from jobs.statements import LOCK_SECONDS, ledger_transaction
@@ -20,12 +19,6 @@ EXPIRED = "expired"
 _WAITING = sorted(WAITING)
 
 
-def _in(states: Sequence[str]) -> RawSQL:
-    """Return a condition on the state, word for word as partial indexes have it: SQLite looks behind no parameter."""
-    names = ", ".join(f"'{state}'" for state in sorted(states))  # constants of ours
-    return RawSQL(f"state IN ({names})", (), BooleanField())  # nosec B611
-
-
 def promote_due(limit: int = 1000) -> int:
     """Move up to `limit` delayed jobs whose time has come to `queued`, and return how many.
 
@@ -33,7 +26,7 @@ def promote_due(limit: int = 1000) -> int:
     """
     database = get_settings().database
     with ledger_transaction(LOCK_SECONDS):
-        due = Job.objects.using(database).filter(_in(DELAYED), due_at__lte=Now()).order_by("due_at")
+        due = Job.objects.using(database).filter(StateIn(DELAYED), due_at__lte=Now()).order_by("due_at")
         ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
         if not ids:
             return 0
@@ -50,7 +43,7 @@ def expire(limit: int = 1000) -> int:
     """
     database = get_settings().database
     with ledger_transaction(LOCK_SECONDS):
-        expired = Job.objects.using(database).filter(_in(_WAITING), expires_at__lte=Now()).order_by()
+        expired = Job.objects.using(database).filter(StateIn(WAITING), expires_at__lte=Now()).order_by()
         jobs = list(expired.select_for_update(skip_locked=True).only("id", "task", "queue", "attempt")[:limit])
         if not jobs:
             return 0
@@ -76,6 +69,6 @@ def is_anything_due(queues: Sequence[str] | None) -> bool:
     )
     if queues is not None:
         jobs = jobs.filter(queue__in=queues)
-    return jobs.filter(state=JobState.QUEUED).exclude(expires_at__lte=Now()).exists() or (
-        jobs.filter(_in(DELAYED), due_at__lte=Now()).exists()
+    return jobs.filter(StateIn([JobState.QUEUED])).exclude(expires_at__lte=Now()).exists() or (
+        jobs.filter(StateIn(DELAYED), due_at__lte=Now()).exists()
     )

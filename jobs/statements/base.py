@@ -117,8 +117,10 @@ class Statements(ABC):
     """SQL for the present moment by the database's clock."""
 
     lost_table: ClassVar[str] = "jobs_job"
-    waiting_table: ClassVar[str] = "jobs_job"
     """The table of jobs, with the word that makes the database look for lost ones by their index, if it needs one."""
+
+    waiting_table: ClassVar[str] = "jobs_job"
+    """The same for unpublished ones."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
