@@ -2,8 +2,12 @@
 
 from datetime import datetime
 
+from jobs import spoken
+
 MILLION = 1_000_000
 NOTHING = "\N{EN DASH}"
+
+capped, plural = spoken.capped, spoken.count
 
 
 def number(count: float) -> str:
@@ -21,11 +25,6 @@ def short_number(count: int, cap: int | None = None) -> str:
     return f"{text.removesuffix('.0')}{name}{more}"
 
 
-def capped(count: int, cap: int) -> str:
-    """Say a count that was not counted beyond `cap`: "10,000+"."""
-    return f"{cap:,}+" if count > cap else f"{count:,}"
-
-
 def duration(seconds: float | None) -> str:
     """Say a length of time: "4 ms", "1.8 s", "38 s", "12 min", "3 h", "2 d"; a dash for None."""
     if seconds is None:
@@ -36,10 +35,7 @@ def duration(seconds: float | None) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    for limit, unit, name in ((119.5, 1, "s"), (7170, 60, "min"), (171_000, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86400:.0f} d"
+    return spoken.duration(seconds)
 
 
 def milliseconds(seconds: float) -> str:
@@ -74,8 +70,3 @@ def ahead(at: datetime | None, now: datetime) -> str:
         return NOTHING
     seconds = (at - now).total_seconds()
     return f"in {duration(seconds)}" if seconds >= 0 else f"{duration(-seconds)} overdue"
-
-
-def plural(count: int, noun: str) -> str:
-    """Say how many: "1 job", "2,000 jobs"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs import status
+from jobs import spoken, status
 from jobs.conf import get_settings
 from jobs.models import Queue, Worker
 from jobs.models.worker import WorkerState
@@ -95,5 +95,5 @@ def _lost(now: datetime, chosen: Options) -> list[Cause]:
     if not count:
         return []
     names = list(lost.order_by("-ended_at").values_list("id", flat=True)[:MOST_NAMES])
-    title = f"{count:,} worker{'s were' if count > 1 else ' was'} lost; what ran there goes on elsewhere"
+    title = f"{spoken.count(count, 'worker')} {'were' if count > 1 else 'was'} lost; what ran there goes on elsewhere"
     return [Cause(LOST, title, count, {"workers": names})]

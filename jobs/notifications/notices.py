@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from jobs import enqueueing
+from jobs import enqueueing, spoken
 from jobs.conf import get_settings
 from jobs.definition import resolve
 from jobs.log_lines import one_line
@@ -124,8 +124,7 @@ def _title(notice: Notice) -> str:
     if notice.kind == ALERT:
         return one_line(str(notice.details.get("title", notice.key)))
     what = notice.details["exception_class"] or notice.details["message"]
-    number = f"{notice.pending_count:,} dead letter{'s' if notice.pending_count > 1 else ''}"
-    return one_line(f"{number}: {what[:100]} in {notice.details['task']}")
+    return one_line(f"{spoken.count(notice.pending_count, 'dead letter')}: {what[:100]} in {notice.details['task']}")
 
 
 def delete_old() -> int:
