@@ -13,6 +13,11 @@ from pathlib import Path
 
 from queuehub.tether import tethered
 
+SETTINGS = {
+    "DJANGO_SETTINGS_MODULE": "benchmarks.scale.settings",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "QUEUEHUB_ENV": "development",
+}
 START_SECONDS = 60
 PASSWORD = "for-this-run-only"  # nosec B105 # of a server that ends with the run and listens on this machine
 
@@ -26,7 +31,7 @@ class Site:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = directory / "web.log"
-        self.environment = os.environ | environment | {"ALLOWED_HOSTS": "127.0.0.1", "QUEUEHUB_ENV": "development"}
+        self.environment = os.environ | environment | SETTINGS
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         self.process: subprocess.Popen[bytes] | None = None
 
