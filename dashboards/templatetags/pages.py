@@ -20,7 +20,8 @@ from jobs.models import AuditEntry
 
 register = template.Library()
 
-for shown in (words.number, words.duration, words.memory, words.plural, words.ago, words.ahead, words.share):
+register.filter("plural", words.plural)
+for shown in (words.number, words.duration, words.memory, words.ago, words.ahead, words.share):
     register.filter(shown.__name__, shown)
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{4}([0-9a-f]{8})")
