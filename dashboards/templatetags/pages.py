@@ -104,8 +104,8 @@ def _timed(at: datetime, text: str) -> SafeString:
 
 
 @register.simple_tag
-def spark(values: Sequence[int], text: str) -> SafeString:
-    """Draw counts as small bars; `text` says the same."""
+def spark(values: Sequence[int], *texts: str) -> SafeString:
+    """Draw counts as small bars; the texts together say the same."""
     peak, rects = max([*values, 1]), []
     bar_width, gap = (BAR_WIDTH, BAR_GAP) if len(values) <= MANY else (2, 1)
     for index, value in enumerate(values):
@@ -114,7 +114,8 @@ def spark(values: Sequence[int], text: str) -> SafeString:
         rects.append((name, index * (bar_width + gap), f"{SPARK_HEIGHT - height:.1f}", bar_width, f"{height:.1f}"))
     width = len(values) * (bar_width + gap) - gap
     bars = format_html_join("", '<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>', rects)
-    return _drawing("spark", width, SPARK_HEIGHT, text, bars)
+    text = "".join(texts)
+    return _drawing("spark", width, SPARK_HEIGHT, text, format_html("<title>{}</title>{}", text, bars))
 
 
 @register.simple_tag
