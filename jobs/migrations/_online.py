@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.migrations import AddIndex, RunPython
+from django.db.migrations import AddIndex, RemoveIndex, RunPython
 
 # ALTER TABLE waits for the transactions that use the table, and everybody else queues up behind it. Rather fail than
 # hold up the workers for longer; running the migration again is safe.
@@ -36,3 +36,15 @@ class AddIndexOnline(AddIndex):
             schema_editor.add_index(model, self.index, concurrently=True)
         else:
             schema_editor.add_index(model, self.index)
+
+
+class RemoveIndexOnline(RemoveIndex):
+    """Remove an index while others write, where the database can; the migration must have `atomic = False`."""
+
+    atomic = False
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        elif self.allow_migrate_model(schema_editor.connection.alias, to_state.apps.get_model(app_label, self.model_name)):
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.name)}")

@@ -161,8 +161,9 @@ class Job(models.Model):
                 name="jobs_job_lost",
                 condition=Q(state=JobState.QUEUED, published_at__isnull=True, loss_count__gt=0),
             ),
-            models.Index(fields=["published_at"], name="jobs_job_published", condition=Q(state=JobState.QUEUED)),
-            models.Index(fields=["due_at"], name="jobs_job_due", condition=Q(state__in=_DUE_LATER)),
+            # with the task, for which a search reads the whole index instead of each waiting job
+            models.Index(fields=["published_at", "task"], name="jobs_job_queued", condition=Q(state=JobState.QUEUED)),
+            models.Index(fields=["due_at", "task"], name="jobs_job_later", condition=Q(state__in=_DUE_LATER)),
             models.Index(
                 fields=["expires_at"],
                 name="jobs_job_expiring",

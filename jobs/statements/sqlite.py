@@ -119,7 +119,7 @@ class SQLiteStatements(Statements):
 
     now: ClassVar[str] = NOW
     lost_table: ClassVar[str] = "jobs_job INDEXED BY jobs_job_lost"
-    # by itself SQLite would sort the whole backlog, found by jobs_job_published
+    # by itself SQLite would sort the whole backlog, found by jobs_job_queued
     waiting_table: ClassVar[str] = "jobs_job INDEXED BY jobs_job_to_publish"
 
     def insert_jobs(self, columns: Columns, conflict: str) -> tuple[Sequence[UUID], datetime]:

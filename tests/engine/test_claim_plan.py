@@ -73,7 +73,7 @@ def test_statistics_from_before_a_burst_do_not_make_claims_walk_the_backlog() ->
     fresh = enqueue(3000)
     plan = plan_of(lambda: claim(fresh[:100]))
     assert "jobs_job_pkey" in plan
-    assert "jobs_job_published" not in plan
+    assert "jobs_job_queued" not in plan
 
 
 def test_without_statistics_neither_claims_nor_settlements_read_the_whole_ledger() -> None:
@@ -91,7 +91,7 @@ def test_without_statistics_neither_claims_nor_settlements_read_the_whole_ledger
     ("act", "index"),
     [
         (lifecycle.waiting_queues, "jobs_job_to_publish"),
-        (due.promote_due, "jobs_job_due"),
+        (due.promote_due, "jobs_job_later"),
         (due.expire, "jobs_job_expiring"),
     ],
 )
@@ -132,7 +132,7 @@ def test_jobs_whose_message_was_lost_are_claimed_in_the_order_of_their_index() -
     enqueue(3000)
     for _ in range(2):
         plan = plan_of(lambda: lifecycle.claim_stale(None, 100, worker=WORKER, older_than_seconds=0))
-        assert "jobs_job_published" in plan
+        assert "jobs_job_queued" in plan
         assert "Sort" not in plan
         analyze()
 

@@ -73,6 +73,19 @@ def test_jobs_at_rest_have_an_index_by_task(rare: list[Job]) -> None:
     assert "jobs_job_task" in rest.order_by().values("id").explain()
 
 
+def test_waiting_jobs_of_other_tasks_are_not_read(rare: list[Job]) -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite does not read an index by its second column
+    _rest, queued, _running, later = make_plan(parse(f"task:{RARE}"), actor="test").parts()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    for part, index in ((queued, "jobs_job_queued"), (later, "jobs_job_later")):
+        plan = part.order_by().values("id").explain()
+        assert index in plan
+        assert "Index Cond: ((task)" in plan
+
+
 def test_a_search_without_a_task_stays_one_statement(rare: list[Job]) -> None:
     with CaptureQueriesContext(connection) as captured:
         Search(parse("queue:default"), actor="test").page()
