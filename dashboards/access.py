@@ -16,12 +16,21 @@ logger = logging.getLogger("dashboards.access")
 
 PERMISSION = "jobs.view_job"
 
+AWAY = (OperationalError, InterfaceError)
+"""What Django raises when a database does not answer."""
+
 View = Callable[..., HttpResponseBase]
 
 
 def may_look(user: Any) -> bool:
     """Say whether the user may see jobs; an anonymous or inactive one never may."""
     return bool(user.has_perm(PERMISSION))
+
+
+def away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer 503 with the page that says that the ledger does not answer, and log the error."""
+    logger.error("the ledger does not answer", exc_info=error)
+    return render(request, "dashboards/503.html", status=503)
 
 
 def page(permission: str) -> Callable[[View], View]:
@@ -41,9 +50,8 @@ def page(permission: str) -> Callable[[View], View]:
                 if not request.user.has_perm(permission):
                     raise PermissionDenied
                 return view(request, *args, **kwargs)
-            except (OperationalError, InterfaceError):
-                logger.exception("the ledger does not answer")
-                return render(request, "dashboards/503.html", status=503)
+            except AWAY as error:
+                return away(request, error)
 
         return guarded
 

@@ -1,7 +1,7 @@
 """The middleware before everything that changes something: who is anonymous, or too fast, gets no further.
 
-It looks at requests to the admin and to these pages; other views of a project are not its business. Put it
-after `AuthenticationMiddleware`.
+While the database is away, it answers with the page that says so, whatever was asked for. It looks at requests to the
+admin and to these pages; other views of a project are not its business. Put it after `AuthenticationMiddleware`.
 """
 
 import logging
@@ -17,7 +17,7 @@ from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.deprecation import MiddlewareMixin
 
-from dashboards import limits, visitors
+from dashboards import access, limits, visitors
 from jobs.conf import get_settings
 
 logger = logging.getLogger("dashboards.guard")
@@ -33,21 +33,37 @@ class GuardMiddleware(MiddlewareMixin):
     """Answers 401 to anonymous changing requests, 429 to too many of them and to too many log-ins, 400 to NUL."""
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        match = request.resolver_match
-        is_login = request.path in (reverse("admin:login"), resolve_url(settings.LOGIN_URL))
-        if not is_login and (match is None or GUARDED_APPS.isdisjoint(match.app_names)):
+        if not _is_guarded(request):
             return None
         if _has_nul(request):
             raise BadRequest("a NUL character")
-        if request.method in SAFE_METHODS or match.view_name in OPEN_TO_ANONYMOUS:
+        if request.method in SAFE_METHODS or request.resolver_match.view_name in OPEN_TO_ANONYMOUS:
             return None
-        if is_login:
-            return _log_in(request)
-        if not request.user.is_authenticated:
-            return render(request, "dashboards/401.html", status=401)
-        limit = get_settings().posts_per_minute
-        wait_seconds = limits.spend(POST, str(request.user.pk), limit=limit, seconds=60)
-        return _too_many(request, wait_seconds, "changes") if wait_seconds else None
+        try:
+            return _log_in(request) if _is_login(request) else _change(request)
+        except access.AWAY as error:
+            return access.away(request, error)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_away = isinstance(exception, access.AWAY) and _is_guarded(request)
+        return access.away(request, exception) if is_away else None
+
+
+def _is_guarded(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return _is_login(request) or not (match is None or GUARDED_APPS.isdisjoint(match.app_names))
+
+
+def _is_login(request: HttpRequest) -> bool:
+    return request.path in (reverse("admin:login"), resolve_url(settings.LOGIN_URL))
+
+
+def _change(request: HttpRequest) -> HttpResponse | None:
+    if not request.user.is_authenticated:
+        return render(request, "dashboards/401.html", status=401)
+    limit = get_settings().posts_per_minute
+    wait_seconds = limits.spend(POST, str(request.user.pk), limit=limit, seconds=60)
+    return _too_many(request, wait_seconds, "changes") if wait_seconds else None
 
 
 def _has_nul(request: HttpRequest) -> bool:

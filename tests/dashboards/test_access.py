@@ -1,7 +1,10 @@
 """Who may see what of the pages."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from django.test import Client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("memory_transport")]
@@ -62,3 +65,21 @@ def test_an_unknown_address_gets_our_404_page(client: Client) -> None:
     answer = client.get("/nothing/here")
     assert answer.status_code == 404
     assert b"To the overview" in answer.content
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("get", "/"), ("get", "/admin/"), ("post", "/queues/mail/pause/"), ("post", "/admin/login/"), ("post", "/admin/")],
+)
+def test_while_the_ledger_is_away_every_request_is_told_so(client: Client, clerk: User, method: str, path: str) -> None:
+    client.force_login(clerk)
+
+    def refuse(*_: Any) -> None:
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(refuse):
+        answer = getattr(client, method)(path, {"username": "clerk", "password": "clerk"})
+    assert answer.status_code == 503
+    page = answer.content.decode()
+    assert "The ledger does not answer" in page
+    assert ("Try again" in page) == (method == "get")
