@@ -12,10 +12,8 @@ from django.urls import NoReverseMatch, reverse
 
 from dashboards import figures, words
 from dashboards.queue_rows import QueueRow
+from jobs.conf import get_settings
 from jobs.models import Queue
-
-BEHIND_SECONDS = 900
-"""A queue whose oldest due job has waited for longer is behind."""
 
 MOST_ALIKE = 3
 """Queues with the same trouble that are named one by one; more are counted."""
@@ -60,10 +58,7 @@ def _of_workers(content: dict[str, Any]) -> list[Concern]:
     way = {"address": reverse("dashboards:workers"), "permission": "jobs.view_worker", "link": "Workers"}
     if not count:
         queued = content["totals"]["queued"]
-        waiting = "Jobs wait"
-        if queued:
-            waiting = f"{words.plural(queued, 'queued job')} {'waits' if queued == 1 else 'wait'}"
-        detail = f"{waiting} until one does. Start one:"
+        detail = f"{_waiting(queued, 'queued job') if queued else 'Jobs wait'} until one does. Start one:"
         return [Concern("bad" if queued else "warn", "No worker runs", detail, "manage.py jobs_worker")]
     if silent_count == count:
         title = "The only worker is silent" if count == 1 else f"All {count:,} workers are silent"
@@ -79,20 +74,21 @@ def _of_queues(rows: Sequence[QueueRow], now: datetime, content: dict[str, Any])
     has_workers = bool(content["health"]["workers"]["count"])
     idle = [
         _of_queue(
-            row, "bad", f"No worker takes jobs from queue {row.name}", f"{_waiting(row)}. Start one:",
+            row, "bad", f"No worker takes jobs from queue {row.name}", f"{_waiting(row.queued)}. Start one:",
             command=f"manage.py jobs_worker {row.name}",
         )
         for row in rows
         if has_workers and row.is_idle and not row.is_paused
     ]  # fmt: skip
+    behind_seconds = get_settings().behind_seconds
     behind = [
         _of_queue(
             row, "warn", f"Queue {row.name} is behind",
-            f"Its oldest job has waited for {words.duration(_waited_seconds(row, now))}; {_waiting(row)}, "
+            f"Its oldest job has waited for {words.duration(_waited_seconds(row, now))}; {_waiting(row.queued)}, "
             f"{row.busy_count} of {words.plural(row.slot_count, 'slot')} busy.",
         )
         for row in sorted(rows, key=lambda row: -_waited_seconds(row, now))
-        if row.worker_count and not row.is_paused and _waited_seconds(row, now) > BEHIND_SECONDS
+        if row.worker_count and not row.is_paused and _waited_seconds(row, now) > behind_seconds
     ]  # fmt: skip
     return [
         *_first(idle, "bad", "are without a worker"),
@@ -104,7 +100,7 @@ def _of_queues(rows: Sequence[QueueRow], now: datetime, content: dict[str, Any])
 def _paused(row: QueueRow, queue: Queue, now: datetime) -> Concern:
     since = f"{queue.paused_by or 'Somebody'} paused it {words.ago(queue.paused_at, now)}"
     reason = f": “{queue.paused_reason}”" if queue.paused_reason else ""
-    return _of_queue(row, "warn", f"Queue {row.name} is paused", f"{since}{reason}. {_waiting(row)}.")
+    return _of_queue(row, "warn", f"Queue {row.name} is paused", f"{since}{reason}. {_waiting(row.queued)}.")
 
 
 def _of_queue(row: QueueRow, level: str, title: str, detail: str, command: str = "") -> Concern:
@@ -123,8 +119,8 @@ def _first(alike: list[Concern], level: str, trouble: str) -> list[Concern]:
     return [*alike[: MOST_ALIKE - 1], Concern(level, title, "", "", address, "jobs.view_queue", "Queues")]
 
 
-def _waiting(row: QueueRow) -> str:
-    return f"{words.plural(row.queued, 'job')} {'waits' if row.queued == 1 else 'wait'}"
+def _waiting(count: int, noun: str = "job") -> str:
+    return f"{words.plural(count, noun)} {'waits' if count == 1 else 'wait'}"
 
 
 def _waited_seconds(row: QueueRow, now: datetime) -> float:

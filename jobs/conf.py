@@ -167,6 +167,9 @@ class Settings:
     live_sockets: int = 500
     """Most WebSockets that a web process keeps open."""
 
+    behind_seconds: float = 900
+    """The overview calls a queue behind whose oldest due job has waited for longer."""
+
 
 def read(raw: Mapping[str, Any]) -> Settings:
     """Turn the QUEUEHUB mapping into `Settings`.

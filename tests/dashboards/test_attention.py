@@ -89,6 +89,12 @@ def test_a_queue_is_behind_when_its_oldest_job_has_waited_long() -> None:
     assert behind.detail == "Its oldest job has waited for 30 min; 5 jobs wait, 1 of 4 slots busy."
 
 
+def test_a_site_says_itself_when_a_queue_is_behind(settings: Any) -> None:
+    settings.QUEUEHUB = {**settings.QUEUEHUB, "BEHIND_SECONDS": 60}
+    assert told(snapshot(), row(waited_seconds=59)) == []
+    assert [concern.title for concern in told(snapshot(), row(waited_seconds=61))] == ["Queue mail is behind"]
+
+
 @pytest.mark.fast
 def test_the_worst_comes_first_and_many_of_a_kind_are_counted() -> None:
     rows = [row(f"q{number}", waited_seconds=1800) for number in range(20)]
