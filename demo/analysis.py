@@ -25,7 +25,7 @@ def analyse(data: bytes, encoding: str | None = None, name: str = "<source>") ->
     Raises: SyntaxError, UnicodeDecodeError, ValueError (NUL bytes in old versions of Python), LookupError (no
     such encoding).
     """
-    text = data.decode(encoding) if encoding else importlib.util.decode_source(data)
+    text = data.decode(encoding) if encoding else _decoded(data, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape in somebody else's file is no news here
         tree = ast.parse(text, name)
@@ -39,6 +39,13 @@ def analyse(data: bytes, encoding: str | None = None, name: str = "<source>") ->
         "longest_function": {"name": longest.name, "lines": _line_count(longest)} if longest else None,
         "sha256": hashlib.sha256(data).hexdigest(),
     }
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return importlib.util.decode_source(data)
+    except SyntaxError as error:  # Python's own words do not say which file it is
+        raise SyntaxError(f"{error.msg} for {name!r}") from None
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:

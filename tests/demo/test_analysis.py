@@ -72,6 +72,13 @@ def test_a_syntax_error_names_the_file_and_the_line():
     assert (caught.value.filename, caught.value.lineno) == (label, 4)
 
 
+@pytest.mark.parametrize("name", ["utf16", "latin1_without_cookie", "unknown_cookie"])
+def test_a_file_whose_encoding_is_not_told_is_named_by_the_message(name):
+    label = f"broken/{name}.py.txt"
+    with pytest.raises(SyntaxError, match=f"encoding.* for '{label}'"):
+        analyse(library.locate(label).read_bytes(), name=label)
+
+
 def test_nothing_is_overlooked_in_nested_blocks():
     data = (library.ROOTS["stdlib"] / "asyncio" / "tasks.py").read_bytes() + NESTED
     figures, nodes = analyse(data), list(ast.walk(ast.parse(data)))
