@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cron_descriptor import FormatError, get_description
+from cron_descriptor import FormatError, Options, get_description
 from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
@@ -13,6 +13,8 @@ from jobs.conf import get_settings
 from jobs.models import Job, Schedule, ScheduleRun
 
 RUNS_SHOWN = 60
+CLOCK = Options()
+CLOCK.use_24hour_time_format = True  # as all other times of the pages
 UNKNOWN = "gone"
 """In place of the state of a job that retention has deleted, or that was never enqueued."""
 
@@ -76,7 +78,7 @@ def timing(cron: str, every_seconds: int | None) -> str:
     if not cron:
         return f"Every {words.duration(every_seconds)}"
     try:
-        return str(get_description(cron))
+        return str(get_description(cron, CLOCK))
     except (FormatError, ValueError):
         return cron
 

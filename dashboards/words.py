@@ -60,13 +60,23 @@ def memory(byte_count: int) -> str:
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """Say how long ago something was: "38 s ago"; a dash for None."""
-    return NOTHING if at is None else f"{duration(max(0.0, (now - at).total_seconds()))} ago"
+    """Say how long ago something was: "just now", "38 s ago"; a dash for None."""
+    if at is None:
+        return NOTHING
+    seconds = (now - at).total_seconds()
+    return f"{_whole(seconds)} ago" if seconds >= 1 else "just now"
 
 
 def ahead(at: datetime | None, now: datetime) -> str:
-    """Say when something will be: "in 2 min", "38 s overdue"; a dash for None."""
+    """Say when something will be: "in 2 min", "38 s overdue", within a second of it "now"; a dash for None."""
     if at is None:
         return NOTHING
     seconds = (at - now).total_seconds()
-    return f"in {duration(seconds)}" if seconds >= 0 else f"{duration(-seconds)} overdue"
+    if abs(seconds) < 1:
+        return "now"
+    return f"in {_whole(seconds)}" if seconds > 0 else f"{_whole(-seconds)} overdue"
+
+
+def _whole(seconds: float) -> str:
+    # of a distance from now, tenths are noise
+    return spoken.duration(float(round(seconds)))

@@ -42,6 +42,16 @@ def test_figures_are_said_in_few_words() -> None:
 
 
 @pytest.mark.fast
+def test_distances_from_now_are_said_without_tenths() -> None:
+    now = datetime(2026, 1, 1, 12, 0, 15, tzinfo=UTC)
+    steps = [timedelta(seconds=seconds) for seconds in (0.4, 5.2, 90, 7000)]
+    assert [words.ago(now - step, now) for step in steps] == ["just now", "5 s ago", "90 s ago", "117 min ago"]
+    assert [words.ahead(now + step, now) for step in steps] == ["now", "in 5 s", "in 90 s", "in 117 min"]
+    assert words.ahead(now - steps[1], now) == "5 s overdue"
+    assert words.ago(None, now) == words.ahead(None, now) == words.NOTHING
+
+
+@pytest.mark.fast
 def test_a_quantile_lies_on_a_straight_line_within_its_bucket() -> None:
     half = [0.0, [0] * 5 + [50, 50] + [0] * 9]  # 50 up to 250 ms, 50 up to 500 ms
     assert quantile(half, 0.5) == pytest.approx(0.25)
