@@ -15,11 +15,13 @@ from django.db import connections
 from jobs.conf import Settings, get_settings, problems_of
 from jobs.errors import TransportUnavailable
 from jobs.models import Worker
+from jobs.notifications.options import options
 from jobs.statements import ledger
 from jobs.transports import get_transport
 
 MINIMUM_POSTGRESQL, MINIMUM_SQLITE = 14_00_00, (3, 35)
 NODES_NAMED = 3
+MOST_WORKERS = 1000
 
 
 def check_servers(
@@ -45,6 +47,7 @@ def _ledger_messages(settings: Settings) -> Iterator[CheckMessage]:
             yield Error("The ledger needs SQLite 3.35 or later.", id="queuehub.E009")
         yield from _durability(connection)
         yield from _nodes_on_sqlite(connection)
+        yield from _notifications_unserved()
     except DatabaseError as error:
         yield Caution(f"The ledger does not answer: {error}", hint="Start the database.", id="queuehub.W007")
 
@@ -73,6 +76,21 @@ def _nodes_on_sqlite(connection: Any) -> Iterator[CheckMessage]:
             " hosts: the file can be damaged.",
             hint="Move the ledger to PostgreSQL, or run all processes on one host.",
             id="queuehub.W013",
+        )
+
+
+def _notifications_unserved() -> Iterator[CheckMessage]:
+    """Warn if workers run and none of them would send notices; before any runs, nothing can be known."""
+    chosen = options()
+    if not chosen.tasks:
+        return
+    workers = Worker.objects.using(get_settings().database).living()
+    served = list(workers.values_list("queues", flat=True)[:MOST_WORKERS])
+    if served and all(queues and chosen.queue not in queues for queues in served):
+        yield Caution(
+            f"No worker serves the queue {chosen.queue!r}, so that no notification is sent.",
+            hint="Start a worker for it, or one without names of queues: docs/notifications.md.",
+            id="queuehub.W014",
         )
 
 

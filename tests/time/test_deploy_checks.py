@@ -85,3 +85,20 @@ def test_workers_of_several_nodes_on_one_file_are_a_warning(memory_transport: An
     assert ("queuehub.W013" in found) == (connection.vendor == "sqlite")
     if found.get("queuehub.W013"):
         assert f"({first.node}, node-2)" in found["queuehub.W013"].msg
+
+
+@pytest.mark.one_ledger
+def test_notices_that_no_worker_would_send_are_a_warning(memory_transport: Any, settings: Any) -> None:
+    worker = make_worker("w1")
+    for configured, queues, expected in (
+        ({}, ["mail"], False),
+        ({"emails": ["ops@example.com"]}, ["mail"], True),
+        ({"emails": ["ops@example.com"]}, ["mail", "notifications"], False),
+        ({"emails": ["ops@example.com"], "queue": "mail"}, ["mail"], False),
+        ({"emails": ["ops@example.com"]}, [], False),  # all queues
+    ):
+        settings.QUEUEHUB = {**settings.QUEUEHUB, "NOTIFICATIONS": configured}
+        type(worker).objects.update(queues=queues)
+        assert ("queuehub.W014" in warned_by_servers()) == expected, (configured, queues)
+    type(worker).objects.update(queues=["mail"], state="stopped")
+    assert "queuehub.W014" not in warned_by_servers(), "before any worker runs nothing can be known"
