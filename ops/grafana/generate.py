@@ -21,11 +21,39 @@ ENDED = 'outcome=~"success|error|timeout|lost"'
 QUEUED, DEAD, BUSY = 'state="queued"', 'state="dead"', 'state="busy"'
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UP = [{"type": "value", "options": {"0": {"text": "down", "color": "red"}, "1": {"text": "up", "color": "green"}}}]
+NO_SHARE = [{"type": "special", "options": {"match": "nan", "result": {"text": "none"}}}]
+"""A share of nothing."""
+VERSION = "12.0.0"
+"""Of Grafana, by whose rules the options are written; without it they are taken for those of old plug-ins."""
 QUANTILES = (0.5, 0.95, 0.99)
+NOW = ("stat", "bargauge")
+"""Kinds of panels that show the present value alone."""
+LAST = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "orientation": "auto"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "timeseries": {
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    },
+    "stat": LAST | {"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto"},
+    "bargauge": LAST | {"orientation": "horizontal", "displayMode": "basic", "showUnfilled": True},
+    # without options a heat map is taken for one of Grafana 8, which works its buckets out itself
+    "heatmap": {
+        "calculate": False, "yAxis": {"unit": "s", "axisPlacement": "left"}, "cellValues": {"unit": "cps"},
+        "color": {
+            "mode": "scheme", "scheme": "Oranges", "fill": "dark-orange", "exponent": 0.5, "steps": 64,
+            "reverse": False,
+        },
+        "tooltip": {"mode": "single", "yHistogram": True}, "legend": {"show": True},
+    },
+}  # fmt: skip
 
 
 class Panel(NamedTuple):
-    """One panel: its queries by legend, the unit of its values, its place's width and how it is drawn."""
+    """One panel: its queries by legend, the unit of its values, its place's width and how it is drawn.
+
+    `steps` are the values from which a present value has another colour, in order, the first without a bound; without
+    steps it says nothing of good or bad. Grafana's own would be red from 80 on.
+    """
 
     title: str
     queries: dict[str, str]
@@ -33,6 +61,7 @@ class Panel(NamedTuple):
     width: int = 8
     kind: str = "timeseries"
     about: str = ""
+    steps: tuple[tuple[float | None, str], ...] = ()
 
 
 def once(metric: str, *matchers: str) -> str:
@@ -66,13 +95,16 @@ OVERVIEW = [
     light("Ledger", "queuehub_ledger_up"),
     light("Broker", "queuehub_broker_up"),
     light("Scheduler", "queuehub_scheduler_leader"),
-    Panel("Workers", {"": once("queuehub_workers", SITE, 'state="active"')}, width=3, kind="stat"),
+    Panel("Workers", {"": once("queuehub_workers", SITE, 'state="active"')}, width=3, kind="stat",
+          steps=((None, "red"), (1, "green"))),
     Panel("Busy slots", {
         "": f"sum({once('queuehub_worker_slots', SITE, BUSY)}) / sum({once('queuehub_worker_slots', SITE)})",
-    }, "percentunit", 3, "stat"),
+    }, "percentunit", 3, "stat", steps=((None, "green"), (0.8, "orange"), (0.95, "red"))),
     Panel("Queued", {"": f"sum({once('queuehub_queue_jobs', SITE, QUEUED)})"}, width=3, kind="stat"),
-    Panel("Dead letters", {"": f"sum({once('queuehub_queue_jobs', SITE, DEAD)})"}, width=3, kind="stat"),
-    Panel("Failed attempts", {"": share_failed(SITE)}, "percentunit", 3, "stat"),
+    Panel("Dead letters", {"": f"sum({once('queuehub_queue_jobs', SITE, DEAD)})"}, width=3, kind="stat",
+          steps=((None, "green"), (1, "orange"))),
+    Panel("Failed attempts", {"": share_failed(SITE)}, "percentunit", 3, "stat",
+          steps=((None, "green"), (0.01, "orange"), (0.1, "red"))),
     Panel("Jobs in and out", {
         "enqueued": f"sum({rate('queuehub_jobs_enqueued_total', SITE)})",
         "{{state}}": f"sum by (state) ({rate('queuehub_jobs_finished_total', SITE)})",
@@ -153,7 +185,10 @@ def dashboard(uid: str, title: str, panels: list[Panel], variables: list[dict[st
     return {
         "uid": uid, "title": title, "tags": ["queuehub"], "schemaVersion": 42, "editable": True, "graphTooltip": 1,
         "timezone": "browser", "refresh": "30s", "time": {"from": "now-3h", "to": "now"}, "annotations": {"list": []},
-        "links": [{"type": "dashboards", "title": "QueueHub", "tags": ["queuehub"], "keepTime": True}],
+        "links": [{
+            "type": "dashboards", "title": "QueueHub", "tags": ["queuehub"], "keepTime": True, "includeVars": True,
+            "asDropdown": False, "targetBlank": False, "icon": "external link", "tooltip": "", "url": "",
+        }],
         "templating": {"list": variables}, "panels": list(placed(panels)),
     }  # fmt: skip
 
@@ -171,13 +206,7 @@ def placed(panels: list[Panel]) -> Iterator[dict[str, Any]]:
 
 def drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
     """Return one panel as JSON."""
-    defaults: dict[str, Any] = {"unit": panel.unit, "min": 0}
-    options: dict[str, Any] = {}
-    if panel.unit == "none":
-        defaults["mappings"] = UP
-    if panel.kind == "timeseries":
-        options = {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}}
-    is_now = panel.kind in ("stat", "bargauge")
+    is_now = panel.kind in NOW
     targets = [
         {
             "refId": chr(ord("A") + place_of), "datasource": SOURCE, "expr": query, "legendFormat": legend,
@@ -187,15 +216,30 @@ def drawn(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "id": number, "title": panel.title, "description": panel.about, "type": panel.kind, "datasource": SOURCE,
-        "gridPos": place, "fieldConfig": {"defaults": defaults, "overrides": []}, "options": options,
-        "targets": targets,
+        "gridPos": place, "fieldConfig": {"defaults": values(panel), "overrides": []}, "options": OPTIONS[panel.kind],
+        "pluginVersion": VERSION, "targets": targets,
     }  # fmt: skip
+
+
+def values(panel: Panel) -> dict[str, Any]:
+    """Return how the panel's values are written and coloured."""
+    made: dict[str, Any] = {"unit": panel.unit, "min": 0}
+    if panel.unit == "none":
+        made["mappings"] = UP
+    if panel.unit == "percentunit":
+        made |= {"max": 1, "mappings": NO_SHARE}
+    if panel.steps:
+        steps = [{"value": value, "color": color} for value, color in panel.steps]
+        made |= {"color": {"mode": "thresholds"}, "thresholds": {"mode": "absolute", "steps": steps}}
+    elif panel.kind in NOW:
+        made["color"] = {"mode": "fixed", "fixedColor": "blue"}
+    return made
 
 
 def variable(name: str, label: str, query: str, is_many: bool) -> dict[str, Any]:
     """Return a variable that is chosen from the values of a label."""
     made = {
-        "name": name, "label": label, "type": "query", "datasource": SOURCE, "refresh": 2, "sort": 1,
+        "name": name, "label": label, "type": "query", "datasource": SOURCE, "refresh": 2, "sort": 1, "hide": 0,
         "query": {"query": query, "refId": name}, "definition": query,
     }  # fmt: skip
     every = {"text": ["All"], "value": ["$__all"]}
@@ -203,12 +247,15 @@ def variable(name: str, label: str, query: str, is_many: bool) -> dict[str, Any]
 
 
 VARIABLES = [
-    {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
+    {
+        "name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1,
+        "hide": 0,
+    },
     variable("job", "Site", "label_values(queuehub_ledger_up, job)", False),
-]
+]  # fmt: skip
 CHOICES = [
     variable("queue", "Queue", 'label_values(queuehub_queue_jobs{job="$job"}, queue)', True),
-    variable("task", "Task", 'label_values(queuehub_jobs_finished_total{job="$job",queue=~"$queue"}, task)', True),
+    variable("task", "Task", 'label_values(queuehub_jobs_enqueued_total{job="$job",queue=~"$queue"}, task)', True),
 ]
 
 

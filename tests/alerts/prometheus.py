@@ -82,6 +82,11 @@ class Prometheus:
         assert len(found) <= 1, f"{query}: {found}"
         return next(iter(found.values()), None)
 
+    def label_values(self, label: str, selector: str) -> list[str]:
+        """Return the values of a label within the series of a selector, as Grafana asks for them."""
+        found: list[str] = self._get(f"label/{label}/values", **{"match[]": selector})
+        return found
+
     def rules(self) -> list[dict[str, Any]]:
         """Return all rules with what became of their last evaluation."""
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]

@@ -20,6 +20,7 @@ GRAFANA = PROJECT / "ops" / "grafana"
 DASHBOARDS = sorted(GRAFANA.glob("*.json"))
 CODE = re.compile(r"`([^`\n]+)`")
 QUERY = re.compile(r"queuehub_\w+[^`]*[(<>=\[]|\([^`]*queuehub_")
+VALUES = re.compile(r"label_values\((.+), (\w+)\)")
 ONLY_SELECTOR = re.compile(r"[\w:]+(\{[^}]*\})?\Z")
 
 
@@ -48,6 +49,14 @@ def panels(path: Path) -> Iterator[tuple[str, str]]:
     for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
+
+
+def variables(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, selector, label) of each variable of a dashboard that lists the values of a label."""
+    for variable in json.loads(path.read_text(encoding="utf-8"))["templating"]["list"]:
+        if variable["type"] == "query":
+            selector, label = VALUES.fullmatch(variable["query"]["query"]).groups()  # type: ignore[union-attr] # or fail
+            yield variable["name"], selector, label
 
 
 def documented() -> Iterator[tuple[str, str]]:

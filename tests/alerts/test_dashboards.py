@@ -12,7 +12,7 @@ from jobs.states import Outcome
 from jobs.transports import get_transport
 from tests.alerts.prometheus import Prometheus, Web
 from tests.alerts.promtool import program
-from tests.alerts.sources import DASHBOARDS, RULES, documented, objectives, panels
+from tests.alerts.sources import DASHBOARDS, RULES, documented, objectives, panels, variables
 from tests.factories import claim, ended, make_job
 from tests.support import Processes, eventually
 
@@ -65,6 +65,15 @@ def test_every_query_has_data_and_no_web_process_counts_twice(processes: Process
     shown += documented()
     assert len(shown) > 50
     assert [name for name, query in shown if not prometheus.values(query)] == []
+
+    offered = {
+        (path.stem, name): prometheus.label_values(label, filled(selector))
+        for path in DASHBOARDS
+        for name, selector, label in variables(path)
+    }
+    assert {"bulk", "mail"} <= set(offered.pop(("queue", "queue")))
+    assert offered.pop(("queue", "task")) == [ADD]
+    assert offered == {("overview", "job"): ["queuehub"], ("queue", "job"): ["queuehub"]}
 
     eventually(lambda: all(rule["health"] == "ok" for rule in prometheus.rules()), 30, "a rule fails")
     recorded = {rule["name"] for rule in prometheus.rules() if rule["type"] == "recording"}
