@@ -8,6 +8,6 @@ OTHER = "__other__"
 
 
 def task_labels() -> dict[str, str]:
-    """Map registered tasks to their labels; every other name is OTHER."""
-    names = sorted(task.module_path for task in tasks)[:TASK_LABEL_LIMIT]
-    return {name: name for name in names}
+    """Map registered tasks to their labels, former names of a task to its present one; every other name is OTHER."""
+    labelled = sorted(tasks, key=lambda task: task.module_path)[:TASK_LABEL_LIMIT]
+    return {name: task.module_path for task in labelled for name in (*task.aliases, task.module_path)}
