@@ -54,7 +54,7 @@ def test_a_fresh_sign_is_alive_and_an_old_one_and_none_are_not(directory: Path, 
     assert health(capsys) == (0, "The worker is alive.")
     assert health(capsys, "--ready") == (1, f"The worker with pid {os.getpid()} does not reach the ledger.")
     assert health(capsys, "--pid", "1")[0] == 1
-    code, said = health(capsys, "--max-age", "0")
+    code, said = health(capsys, "--max-age", "1e-9")
     assert (code, "gave its last sign of life" in said) == (1, True)
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs.conf import get_settings
 from jobs.errors import TransportUnavailable
-from jobs.heartbeat_file import ROLES, signs
+from jobs.heartbeat_file import ROLES, Sign, signs
 from jobs.transports import get_transport
 
 MAX_AGE_SECONDS = 60.0
@@ -32,32 +32,37 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, role: str, max_age: float, pid: int | None, ready: bool, **__: Any) -> None:
+        if not max_age > 0:
+            raise CommandError("--max-age must be more than 0", returncode=2)
         if not get_settings().heartbeat_directory:
             raise CommandError('Set QUEUEHUB["HEARTBEAT_DIRECTORY"], for pools and schedulers too.', returncode=2)
-        trouble = self._why_dead(role, max_age, pid) or (self._why_not_ready(role, pid) if ready else "")
+        trouble = _trouble(role, max_age, pid, ready)
         self.stdout.write(trouble or f"The {role} is {'ready' if ready else 'alive'}.")
         if trouble:
             sys.exit(1)
 
-    def _why_dead(self, role: str, max_age: float, pid: int | None) -> str:
-        directory = get_settings().heartbeat_directory
-        try:
-            found = [sign for sign in signs(role) if pid in (None, sign.pid)]
-        except OSError as error:
-            return f"Cannot read {directory}: {error.strerror}."
-        if not found:
-            return f"No {role} that lives here has a file in {directory}."
-        oldest = max(found, key=lambda sign: sign.age_seconds)
-        if oldest.age_seconds > max_age:
-            return f"The {role} with pid {oldest.pid} gave its last sign of life {oldest.age_seconds:.0f} s ago."
-        return ""
 
-    def _why_not_ready(self, role: str, pid: int | None) -> str:
-        mute = [sign for sign in signs(role) if pid in (None, sign.pid) and not sign.is_beating]
-        if mute:
-            return f"The {role} with pid {mute[0].pid} does not reach the ledger."
-        try:
-            get_transport().ping()
-        except TransportUnavailable as error:
-            return f"The broker does not answer: {str(error).strip()}."
-        return ""
+def _trouble(role: str, max_age: float, pid: int | None, is_readiness_asked: bool) -> str:
+    """Return what is wrong, as a sentence; empty if nothing is. One look at the files serves both questions."""
+    directory = get_settings().heartbeat_directory
+    try:
+        found = [sign for sign in signs(role) if pid in (None, sign.pid)]
+    except OSError as error:
+        return f"Cannot read {directory}: {error.strerror}."
+    if not found:
+        return f"No {role} that lives here has a file in {directory}."
+    oldest = max(found, key=lambda sign: sign.age_seconds)
+    if oldest.age_seconds > max_age:
+        return f"The {role} with pid {oldest.pid} gave its last sign of life {oldest.age_seconds:.0f} s ago."
+    return _why_not_ready(role, found) if is_readiness_asked else ""
+
+
+def _why_not_ready(role: str, found: list[Sign]) -> str:
+    mute = [sign for sign in found if not sign.is_beating]
+    if mute:
+        return f"The {role} with pid {mute[0].pid} does not reach the ledger."
+    try:
+        get_transport().ping()
+    except TransportUnavailable as error:
+        return f"The broker does not answer: {str(error).strip()}."
+    return ""
