@@ -27,8 +27,8 @@ MOST_FIELDS, MOST_FIELD_BYTES, MOST_DEPTH = 50, 4 * 1024, 4
 # control characters, the line and paragraph separators, and what changes the direction of text
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\x1b"}
-# what every record has; whatever else is on it was put there by `extra`
-_PLAIN = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
+# what every record has; whatever else is on it was put there by `extra`, but uvicorn's message in colours
+_PLAIN = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
 _LARGEST = 2**53
 """Of a whole number; readers of JSON that know no other numbers than these would change a larger one."""
 

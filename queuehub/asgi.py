@@ -5,6 +5,7 @@ lived threads, so that database connections come from a pool (QUEUEHUB_DATABASE_
 per thread.
 """
 
+import logging
 import os
 
 from channels.auth import AuthMiddlewareStack
@@ -25,6 +26,18 @@ from jobs import conf  # noqa: E402
 from queuehub import web_metrics  # noqa: E402
 from queuehub.bodies import BodyLimit  # noqa: E402
 
+
+def speak_in_one_form() -> None:
+    """Give uvicorn's lines the form of all others, unless it was started with a `--log-config` or without a log."""
+    ours = logging.getLogger().handlers
+    for name in ("uvicorn", "uvicorn.access"):
+        log = logging.getLogger(name)
+        is_uvicorns = any(type(handler.formatter).__module__ == "uvicorn.logging" for handler in log.handlers)
+        if ours and is_uvicorns:
+            log.handlers = list(ours)
+
+
+speak_in_one_form()
 conf.read(getattr(settings, "QUEUEHUB", {}))  # a server runs no system checks: fail loudly here
 web_metrics.watch()
 

@@ -5,6 +5,7 @@ the runtime directory. DATABASE_URL and REDIS_URL name real servers. QUEUEHUB_EN
 production, and nothing else does: then SECRET_KEY and ALLOWED_HOSTS must be set.
 """
 
+import logging
 from pathlib import Path
 
 import django
@@ -144,6 +145,7 @@ if not IS_PRODUCTION:
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+logging.captureWarnings(True)  # Python would write them past the formatters
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

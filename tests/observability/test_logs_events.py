@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +19,7 @@ from jobs.models import Job
 from jobs.states import JobState, Outcome
 from tests.factories import begun, claim, ended, make_job, make_worker
 from tests.observability import tasks
-from tests.support import PROJECT, Running
+from tests.support import PROJECT, Processes, Running, free_port
 
 PAGE = PROJECT / "docs" / "observability.md"
 ROW = re.compile(r"^\| `([a-z]+\.[a-z]+)` \| ([a-z]+) \| ([^|]*) \| (.*) \|$", re.MULTILINE)
@@ -174,3 +175,36 @@ def test_a_worker_says_in_json_what_happens_and_whose_words_are_whose(manage: St
     workers = [line["event"] for line in lines if line.get("event", "").startswith("worker.")]
     assert workers == ["worker.started", "worker.stopped"]
     assert {line["worker"] for line in lines if "worker" in line} == {dead["worker"]}
+
+
+@pytest.mark.slow
+@pytest.mark.one_ledger
+def test_a_web_server_and_a_scheduler_say_all_they_say_in_json(manage: Start, processes: Processes) -> None:
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.observability.settings", "LOG_FORMAT": "json", "DEBUG": "false"}
+    scheduler = manage("jobs_scheduler", env=environment)
+    port = free_port()
+    command = (sys.executable, "-m", "uvicorn", "queuehub.asgi:application", "--port", str(port))
+    web = processes.start(*command, env=environment)
+    quiet = processes.start(*command[:-1], str(free_port()), "--no-access-log", env=environment)
+    for server in (web, quiet):
+        server.wait_for("Uvicorn running on", 60)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /nothing%0aforged%1b[31m?token=hunter2-x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.recv(100)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /\x1b[31m HTTP/1.1\r\nHost: evil\r\n\r\n")  # refused, by uvicorn or by Django
+        client.recv(100)
+    web.wait_for("/nothing")
+    scheduler.wait_for("scheduler.leader", 30)
+    for running in (web, quiet, scheduler):
+        running.stop(40)
+    said = {running: lines_of(running) for running in (web, quiet, scheduler)}
+    for lines in said.values():
+        assert lines
+        assert {line.get("event", "job.started") for line in lines} <= logs.EVENTS.keys()
+        assert not [line for line in lines if "\x1b" in json.dumps(line, ensure_ascii=False) or "color_message" in line]
+    (request,) = [line for line in said[web] if line["logger"] == "uvicorn.access" and "/nothing" in line["message"]]
+    assert "hunter2" not in web.output
+    assert "\n" not in request["message"]
+    assert not [line for line in said[quiet] if line["logger"] == "uvicorn.access"]
+    assert [line["event"] for line in said[scheduler] if "event" in line] == ["scheduler.leader"]
