@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import Error, connections
+from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.models import Count, Min, QuerySet
 
 from jobs.conf import get_settings
@@ -22,6 +22,8 @@ from jobs.transports import get_transport
 
 CAP = 10_000
 MOST_WORKERS = 1000
+_UNDEFINED = {"42P01", "42703", "3F000"}
+"""PostgreSQL's codes for a table, a column and a schema that do not exist."""
 WAITING_STATES = ("queued", "running", "scheduled", "retrying")
 
 Values = dict[str, Any]
@@ -46,8 +48,24 @@ def read() -> Values:
         told["ledger"]["answer_seconds"] = round(time.monotonic() - began, 4)
         told |= _content(now)
     except Error as error:
-        told = {"ledger": {"is_up": False, "error": str(error).strip()}}
+        told = {"ledger": {"is_up": False, "error": trouble(error) if is_unmigrated(error) else str(error).strip()}}
     return {**told, "broker": broker()}
+
+
+def is_unmigrated(error: Error) -> bool:
+    """Tell whether an error of the ledger means that its tables are missing, or those of another release."""
+    on_postgresql = getattr(error.__cause__, "sqlstate", None) in _UNDEFINED
+    return on_postgresql or str(error).startswith(("no such table", "no such column"))
+
+
+def trouble(error: Error) -> str:
+    """Say in a line what an error of the ledger means for whoever gives a command."""
+    text = str(error).strip().partition("\n")[0] or "no reason was given"
+    if is_unmigrated(error):
+        return f"The ledger's tables are missing or of another release: run manage.py migrate ({text})"
+    if isinstance(error, OperationalError | InterfaceError):
+        return f"The ledger does not answer: {text}"
+    return f"The ledger refuses this: {text}"
 
 
 def broker() -> Values:

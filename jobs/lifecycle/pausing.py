@@ -39,8 +39,10 @@ def _set_pause(name: str, actor: Actor, reason: str, *, is_paused: bool) -> bool
 def _write_pause(name: str, actor: Actor, reason: str, *, is_paused: bool) -> bool:
     queues = Queue.objects.using(get_settings().database)
     with ledger_transaction():
-        queue, _ = queues.select_for_update().get_or_create(name=name)
-        if (queue.paused_at is not None) == is_paused:
+        rows = queues.select_for_update()
+        # a name that nobody knows was not paused; a row for it would make it known
+        queue = rows.get_or_create(name=name)[0] if is_paused else rows.filter(name=name).first()
+        if queue is None or (queue.paused_at is not None) == is_paused:
             return False
         values = (Now(), actor_name(actor), reason) if is_paused else (None, "", "")
         queues.filter(name=name).update(

@@ -3,7 +3,6 @@
 The work is a bulk operation: should the command be killed, the scheduler goes on with it, and it can be undone.
 """
 
-import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -75,7 +74,12 @@ class BulkCommand(OperatorCommand):
             return NOTHING
         if options["dry_run"]:
             return None
-        if not self._is_confirmed(operation, options):
+        try:
+            is_meant = self._is_confirmed(operation, options)
+        except CommandError:
+            self._drop(operation, options)
+            raise
+        if not is_meant:
             self._drop(operation, options)
             return FAILED
         operation = operations.start(operation, actor=options["actor"], reason=options["reason"])
@@ -91,6 +95,9 @@ class BulkCommand(OperatorCommand):
             raise CommandError(f"Say which jobs: ids, or --filter '{self._example()}'.", returncode=USAGE)
         if ids:
             return {"ids": found_ids(ids)}
+        if not text.strip():  # such as a script's variable that is not set
+            remedy = f"For all that can be {self.done} say --filter '{written('state', self.states)}'."
+            raise CommandError(f"The filter is empty. {remedy}", returncode=USAGE)
         checked(text)
         if not parse(text).has("state"):
             text = f"{written('state', self.states)} {text}".rstrip()
@@ -125,14 +132,8 @@ class BulkCommand(OperatorCommand):
         number = operation.possible_count
         if options["yes"] or (number <= ASK_ABOVE and not operation.is_capped):
             return True
-        shown = f"{number:,}{'+' if operation.is_capped else ''} jobs would be {self.done}"
-        if not sys.stdin.isatty():
-            self._drop(operation, options)
-            raise CommandError(f"{shown}. Add --yes if that is what you want.", returncode=USAGE)
-        is_meant = input(f"{shown}. Type {self.verb} to go on: ").strip() == self.verb
-        if not is_meant:
-            self.say("Nothing was changed.")
-        return is_meant
+        more = "+" if operation.is_capped else ""
+        return self.is_confirmed(f"{number:,}{more} jobs would be {self.done}", self.verb)
 
     def _drop(self, operation: Operation, options: Mapping[str, Any]) -> None:
         if not options["dry_run"]:
@@ -144,7 +145,8 @@ class BulkCommand(OperatorCommand):
             with Progress(self.stderr, self.done) as line:
                 ended = operations.finish_now(operation, told=lambda now: line.tell(now.done_count, total))
         except KeyboardInterrupt:
-            ended = operations.stop(operation, actor=actor, reason="Ctrl-C")
+            operation.refresh_from_db()
+            ended = operation if operation.is_over else operations.stop(operation, actor=actor, reason="Ctrl-C")
         return self._report(ended)
 
     def _report(self, operation: Operation) -> int:

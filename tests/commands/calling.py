@@ -14,6 +14,13 @@ class Ended(NamedTuple):
     code: int
 
 
+class Keyboard(io.StringIO):
+    """A terminal at which somebody has typed something."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def run(name: str, *words: str) -> Ended:
     """Call a command with the words of a command line."""
     out, err = io.StringIO(), io.StringIO()

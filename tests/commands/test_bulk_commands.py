@@ -13,7 +13,7 @@ from jobs import operations
 from jobs.management import bulk
 from jobs.management.operator import account
 from jobs.models import AuditEntry, Job, Operation
-from tests.commands.calling import Ended, run
+from tests.commands.calling import Ended, Keyboard, run
 from tests.factories import fresh, make_job
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def test_whoever_is_skipped_is_told_with_the_reason() -> None:
 
 def test_cancelling_means_what_has_not_ended() -> None:
     jobs = [make_job(state) for state in ("queued", "scheduled", "running", "dead", "succeeded")]
-    assert run("jobs_cancel", "--filter", "").code == 0
+    assert run("jobs_cancel", "--filter", "task:add").code == 0
     assert states(*jobs) == ["cancelled", "cancelled", "running", "dead", "succeeded"]
     assert fresh(jobs[2]).cancel_requested_at is not None
 
@@ -90,7 +90,7 @@ def test_many_reasons_are_summed_up() -> None:
     for number in range(12):
         job = make_job("dead")
         Job.objects.filter(id=job.id).update(task=f"shop.tasks.gone_{number}")
-    ended = run("jobs_retry", "--filter", "")
+    ended = run("jobs_retry", "--filter", "state:dead")
     assert ended.code == 4
     assert ended.out.count("\n") == 13
     assert "  2 cannot for 2 other reasons\n" in ended.out
@@ -102,7 +102,12 @@ def test_many_reasons_are_summed_up() -> None:
         ([], "Say which jobs: ids, or --filter 'state:dead task:billing'."),
         (["0123", "--filter", "state:dead"], "Say which jobs: ids, or --filter"),
         (["--filter", "x state:deed"], "There is no state deed. Did you mean dead?"),
-        (["xyz"], "xyz is not the beginning of an id."),
+        (["xyz"], "xyz is not the beginning of an id. An id has the digits 0-9 and a-f."),
+        ([""], "An empty text is not the beginning of an id."),
+        (["01 state:queued"], "01 state:queued is not the beginning of an id."),
+        (["--filter", ""], "The filter is empty. For all that can be retried say --filter 'state:dead'."),
+        (["--filter", " "], "The filter is empty."),
+        (["--filter", "task:x", "--reason", "\udcff"], "\\udcff is not UTF-8."),
         (["--filter", "state:dead", "--per-second", "0"], "per_second: 0 is out of range."),
     ],
 )
@@ -126,11 +131,12 @@ def test_an_id_that_is_unknown_or_ambiguous_changes_nothing() -> None:
     assert states(*jobs) == ["dead", "dead"]
 
 
-class Keyboard(io.StringIO):
-    """A terminal at which somebody has typed something."""
-
-    def isatty(self) -> bool:
-        return True
+@pytest.mark.parametrize(
+    ("delay", "message"), [("999999999w", "that is more than a hundred years"), ("soon", "write 30s, 5m")]
+)
+def test_a_delay_that_no_calendar_has_is_refused(delay: str, message: str) -> None:
+    ended = run("jobs_retry", "ffff", "--in", delay)
+    assert (ended.code, message in ended.err) == (2, True)
 
 
 @pytest.mark.parametrize(("typed", "code", "state"), [("retry", 0, "queued"), ("y", 1, "dead"), ("", 1, "dead")])
@@ -143,6 +149,23 @@ def test_above_a_thousand_somebody_is_asked(
     assert run("jobs_retry", "--filter", "state:dead").code == code
     assert states(*jobs) == [state] * 3
     assert Operation.objects.count() == (code == 0)
+
+
+@pytest.mark.parametrize("gone", [EOFError, KeyboardInterrupt])
+def test_who_leaves_the_question_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, gone: type[BaseException]
+) -> None:
+    class Left(Keyboard):
+        def readline(self, *_: Any) -> str:
+            raise gone
+
+    monkeypatch.setattr(bulk, "ASK_ABOVE", 0)
+    job = make_job("dead")
+    monkeypatch.setattr(sys, "stdin", Left())
+    ended = run("jobs_discard", str(job.id))
+    assert (ended.code, ended.out) == (1, "1 job matches\nNothing was changed.\n")
+    assert ended.err == "1 jobs would be discarded. Type discard to go on: \n"
+    assert (states(job), Operation.objects.count()) == (["dead"], 0)
 
 
 def test_above_a_thousand_a_script_must_say_yes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,15 +210,10 @@ def test_ctrl_c_stops_behind_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Operation.objects.get().state == "cancelled"
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         make_job("dead")
-    screen = Terminal()
+    screen = Keyboard()
     call_command("jobs_retry", "--filter", "state:dead", stdout=io.StringIO(), stderr=screen)
     assert "] 100%  retried 3 of 3" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")

@@ -1,14 +1,17 @@
 """Pause, resume, enqueue and prune from the shell."""
 
+import sys
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
+from jobs.lifecycle import operate, retention
 from jobs.management.operator import account
 from jobs.models import Attempt, AuditEntry, Job, Queue, Statistic
-from tests.commands.calling import Ended, run
+from jobs.states import JobState
+from tests.commands.calling import Ended, Keyboard, run
 from tests.factories import ADD, make_job
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +41,21 @@ def test_a_queue_that_nobody_knows_is_paused_with_a_word() -> None:
     assert ended.err.strip() == (
         "Nobody has used a queue leters yet. Did you mean letters? Then: manage.py jobs_resume leters"
     )
-    assert run("jobs_pause", "no queue").code == 2
+
+
+def test_a_queue_that_nobody_knows_is_not_resumed_in_silence() -> None:
+    operate.pause_queue("letters", actor="ann")
+    ended = run("jobs_resume", "leters", "letters")
+    assert (ended.code, ended.out) == (4, "Queue leters was not paused.\nQueue letters is resumed.\n")
+    assert ended.err == "Nobody has used a queue leters yet. Did you mean letters?\n"
+    assert not Queue.objects.filter(name="leters").exists()
+
+
+@pytest.mark.parametrize("wrong", ["no queue", "", "mail-high", "mail\x1b[2J", "x" * 129])
+def test_one_wrong_name_leaves_the_other_queues_alone(wrong: str) -> None:
+    ended = run("jobs_pause", "letters", wrong)
+    assert (ended.code, ended.out) == (2, "")
+    assert not Queue.objects.exclude(paused_at=None).exists()
 
 
 def test_a_job_is_enqueued() -> None:
@@ -97,8 +114,8 @@ def test_what_was_kept_long_enough_is_deleted() -> None:
     ended = run("jobs_prune", "--reason", "disk is full")
     assert ended.code == 0
     assert ended.out.splitlines()[2:] == [
-        "2 jobs deleted", "1 statistics deleted", "0 firings of schedules deleted", "0 operations deleted",
-        "0 workers deleted",
+        "2 jobs deleted", "statistics: 1 deleted", "firings of schedules: 0 deleted", "operations: 0 deleted",
+        "workers: 0 deleted",
     ]  # fmt: skip
     assert set(Job.objects.values_list("id", flat=True)) == {job.id for job in kept}
     assert set(Attempt.objects.values_list("job_id", flat=True)) <= {job.id for job in kept}
@@ -112,7 +129,30 @@ def test_what_an_operator_names_is_deleted_sooner() -> None:
     ended = run("jobs_prune", "--older-than", "30d", "--state", "dead")
     assert ended == Ended("1 dead for more than 30 d\n1 job deleted\n", "", 0)
     assert set(Job.objects.values_list("id", flat=True)) == {job.id for job in kept}
-    assert run("jobs_prune", "--older-than", "30d", "--state", "dead").code == 4
+    for words in ((), ("--dry-run",)):
+        assert run("jobs_prune", "--older-than", "30d", "--state", "dead", *words).code == 4
+
+
+def test_everything_of_a_state_can_be_deleted() -> None:
+    job = finished("dead", 0.001)
+    assert run("jobs_prune", "--older-than", "0s", "--state", "dead").out.endswith("1 job deleted\n")
+    assert not Job.objects.filter(id=job.id).exists()
+
+
+def test_what_was_deleted_before_ctrl_c_stands_in_the_audit_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        finished("dead", 31)
+    delete = retention.delete_older
+
+    def interrupted(state: JobState, seconds: float, limit: int) -> int:
+        if Job.objects.count() < 3:
+            raise KeyboardInterrupt
+        return delete(state, seconds, 2)
+
+    monkeypatch.setattr(retention, "delete_older", interrupted)
+    ended = run("jobs_prune", "--older-than", "30d", "--state", "dead")
+    assert (ended.code, ended.out.splitlines()[1:]) == (1, ["2 jobs deleted", "Stopped before the end."])
+    assert AuditEntry.objects.get(action="prune").after["deleted"] == 2
 
 
 def test_deleting_many_takes_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +163,12 @@ def test_deleting_many_takes_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.code == 2
     assert "2 jobs would be deleted for good. Add --yes" in ended.err
     assert Job.objects.count() == 2
+    for typed in ("yes", "delete"):
+        monkeypatch.setattr(sys, "stdin", Keyboard(f"{typed}\n"))
+        assert run("jobs_prune", "--older-than", "1d", "--state", "dead").code == (typed == "yes")
+        assert Job.objects.count() == 2 * (typed == "yes")
+    for _ in range(2):
+        finished("dead", 31)
     assert run("jobs_prune", "--older-than", "1d", "--state", "dead", "--yes").code == 0
     assert Job.objects.count() == 0
 

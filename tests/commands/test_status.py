@@ -143,5 +143,17 @@ def test_it_says_why_a_job_is_not_running(busy: None) -> None:
     assert (value["code"], value["state"], value["facts"]["by"]) == ("paused", "queued", "ann")
     assert value["sentence"].endswith(': "provider down".')
     assert fresh(job).state == "queued"
+    for wrong in ("", "xyz", "01 state:queued", "*"):
+        assert run("jobs_status", "--why", wrong).code == 2
     assert run("jobs_status", "--why", "ffffffffffff").err == "CommandError: There is no job ffffffffffff.\n"
     assert Job.objects.filter(id=job.id).exists()
+
+
+def test_what_others_wrote_cannot_repaint_the_terminal() -> None:
+    evil = make_job("dead")
+    Job.objects.update(reason="oh\x1b[2J\nledger     up")
+    operate.pause_queue("mail", actor="ann", reason="down\x1b]0;owned\x07")
+    shown = run("jobs_status", "--why", str(evil.id)).out
+    assert shown.count("\n") == 1
+    assert "oh\\x1b[2J\\nledger     up" in shown
+    assert 'PAUSED by ann: "down\\x1b]0;owned\\x07"' in run("jobs_status").out

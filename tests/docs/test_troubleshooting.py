@@ -13,7 +13,7 @@ PAGE = PROJECT / "docs" / "troubleshooting.md"
 CODE = re.compile(r"`([^`]+)`")
 CHECK = re.compile(r"queuehub\.[EW]\d{3}")
 PLACEHOLDERS = re.compile(r"\.\.\.|…")
-FOLDERS = ("jobs", "dashboards", "templates")
+FOLDERS = ("jobs", "dashboards", "queuehub", "templates")
 
 pytestmark = pytest.mark.fast
 

@@ -9,7 +9,11 @@ from django.db import connections
 
 from demo.sample import Sample
 from jobs.conf import get_settings
+from jobs.management.operator import USAGE, explained
+from jobs.management.progress import Progress
 from jobs.models import Job
+
+MOST_JOBS = 100_000_000
 
 
 class Command(BaseCommand):
@@ -27,20 +31,23 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same rows (1)")
 
     def handle(self, *_: Any, jobs: int, attempts: int | None, seed: int, **__: Any) -> None:
+        if not 1 <= jobs <= MOST_JOBS:
+            raise CommandError(f"--jobs must be from 1 to {MOST_JOBS:,}", returncode=USAGE)
+        with explained():
+            self._write(jobs, jobs * 6 // 5 if attempts is None else attempts, seed)
+
+    def _write(self, jobs: int, attempts: int, seed: int) -> None:
         database = get_settings().database
         if Job.objects.using(database).exists():
             raise CommandError("The ledger has jobs already. Give an empty database, as in DATABASE_URL=… manage.py …")
         try:
-            sample = Sample(jobs, jobs * 6 // 5 if attempts is None else attempts, seed)
+            sample = Sample(jobs, attempts, seed)
         except ValueError as error:
-            raise CommandError(f"{error}. Choose --attempts in this range.") from None
+            raise CommandError(f"{error}. Choose --attempts in this range.", returncode=USAGE) from None
         began = time.monotonic()
-        sample.write(database, self._tell if self.stderr.isatty() else lambda count: None)
+        with Progress(self.stderr, "written") as line:
+            sample.write(database, lambda count: line.tell(count, jobs))
         if connections[database].vendor == "postgresql":
             with connections[database].cursor() as cursor:
                 cursor.execute("ANALYZE")
         self.stdout.write(f"{jobs:,} jobs in {time.monotonic() - began:.0f} s")
-
-    def _tell(self, count: int) -> None:
-        self.stderr.write(f"\r{count:,} jobs", ending="")
-        self.stderr.flush()

@@ -1,6 +1,5 @@
 """`manage.py jobs_prune`: delete what has been kept long enough, now."""
 
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -58,44 +57,47 @@ class Command(OperatorCommand):
     def act(self, **options: Any) -> int | None:
         operate.permit(options["actor"], "jobs.discard_job", "prune", target="jobs")
         age, states = options["older_than"], options["states"]
-        if bool(age) != bool(states):
+        if (age is None) != (not states):
             raise CommandError("Give both: --older-than 30d --state succeeded", returncode=USAGE)
-        ages = dict.fromkeys(states, age.total_seconds()) if age else retention.retentions()
+        ages = dict.fromkeys(states, age.total_seconds()) if age is not None else retention.retentions()
         total, is_capped = 0, False
         for state, seconds in ages.items():
             number = retention.older(state, seconds).order_by().values("finished_at")[: COUNTED + 1].count()
             total, is_capped = total + min(number, COUNTED), is_capped or number > COUNTED
             self.say(f"{spoken.capped(number, COUNTED)} {state} for more than {spoken.duration(seconds)}")
+        if not total and age is not None:
+            return NOTHING
         if options["dry_run"]:
             return None
-        if not total and age:
-            return NOTHING
-        if age and total > ASK_ABOVE and not options["yes"] and not self._is_meant(total, is_capped):
-            return FAILED
-        deleted = self._deleted(ages, 0 if is_capped else total)
+        if age is not None and total > ASK_ABOVE and not options["yes"]:
+            more = "+" if is_capped else ""
+            if not self.is_confirmed(f"{total:,}{more} jobs would be deleted for good", "delete"):
+                return FAILED
+        deleted, is_stopped = self._deleted(ages, 0 if is_capped else total)
         self.say(f"{spoken.count(deleted, 'job')} deleted")
         if deleted:
             after = {"deleted": deleted, "seconds": {state.value: seconds for state, seconds in ages.items()}}
             operate.audit(options["actor"], "prune", "jobs", options["reason"], after=after)
-        if not age:
+        if is_stopped:
+            self.say("Stopped before the end.")
+            return FAILED
+        if age is None:
             for name, delete in OTHERS.items():
-                self.say(f"{_all(delete):,} {name} deleted")
+                self.say(f"{name}: {_all(delete):,} deleted")
         return None
 
-    def _is_meant(self, total: int, is_capped: bool) -> bool:
-        shown = f"{total:,}{'+' if is_capped else ''} jobs would be deleted for good"
-        if not sys.stdin.isatty():
-            raise CommandError(f"{shown}. Add --yes if that is what you want.", returncode=USAGE)
-        return input(f"{shown}. Type delete to go on: ").strip() == "delete"
-
-    def _deleted(self, ages: Mapping[JobState, float], total: int) -> int:
+    def _deleted(self, ages: Mapping[JobState, float], total: int) -> tuple[int, bool]:
+        """Delete, and return how many jobs that were and whether Ctrl-C stopped it."""
         deleted = 0
         with Progress(self.stderr, "deleted") as line:
-            for state, seconds in ages.items():
-                while number := retention.delete_older(state, seconds, BATCH):
-                    deleted += number
-                    line.tell(deleted, total)
-        return deleted
+            try:
+                for state, seconds in ages.items():
+                    while number := retention.delete_older(state, seconds, BATCH):
+                        deleted += number
+                        line.tell(deleted, total)
+            except KeyboardInterrupt:  # what is gone belongs into the audit log
+                return deleted, True
+        return deleted, False
 
 
 def _all(delete: Callable[[], int]) -> int:

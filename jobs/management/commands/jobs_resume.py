@@ -1,23 +1,23 @@
 """`manage.py jobs_resume`: let workers take from queues again."""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from jobs.lifecycle import operate
-from jobs.management.operator import OperatorCommand, add_reason
+from jobs.management.operator import NOTHING
+from jobs.management.queues import QueueCommand
 
 
-class Command(OperatorCommand):
+class Command(QueueCommand):
     """Resume queues."""
 
     help = "Let workers take jobs from these queues again."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("queues", nargs="+", metavar="QUEUE")
-        add_reason(parser)
-        super().add_arguments(parser)
-
-    def act(self, **options: Any) -> None:
-        for name in options["queues"]:
+    def act(self, **options: Any) -> int | None:
+        code = None
+        for name, hint in self.each(options["queues"]):
             is_done = operate.resume_queue(name, actor=options["actor"], reason=options["reason"])
             self.say(f"Queue {name} {'is resumed' if is_done else 'was not paused'}.")
+            if hint:
+                self.tell(hint)
+                code = NOTHING
+        return code

@@ -48,17 +48,20 @@ class Command(OperatorCommand):
 
     def act(self, **options: Any) -> int | None:
         if not options["watch"]:
-            return self._once(options)
+            return self._look(options)
         try:
             while True:
-                self._once(options)
+                if self.stdout.isatty() and not options["json"]:
+                    self.stdout.write(CLEAR, ending="")
+                self._look(options)
+                self.stdout.flush()  # a program that reads them waits for each
                 time.sleep(options["watch"])
                 close_old_connections()
         except KeyboardInterrupt:
             return None
 
-    def _once(self, options: dict[str, Any]) -> int | None:
-        if not options["why"]:
+    def _look(self, options: dict[str, Any]) -> int | None:
+        if options["why"] is None:
             return self._status(options)
         self._why(options)
         return None
@@ -68,7 +71,8 @@ class Command(OperatorCommand):
         if options["json"]:
             self._say_json(told, options)
         else:
-            self._say_lines("\n".join(lines(told)), options)
+            for line in lines(told):
+                self.say(line)
         return None if told["ledger"]["is_up"] else FAILED
 
     def _why(self, options: dict[str, Any]) -> None:
@@ -78,11 +82,8 @@ class Command(OperatorCommand):
             told = {"id": job.id, "state": job.state, "code": reason.code, "sentence": reason.sentence}
             self._say_json(told | {"facts": reason.facts}, options)
         else:
-            self._say_lines(f"{job.task} {job.id} is {job.state}. {reason.sentence}", options)
+            self.say(f"{job.task} {job.id} is {job.state}. {reason.sentence}")
 
     def _say_json(self, value: Any, options: dict[str, Any]) -> None:
-        self.say(json.dumps(value, cls=DjangoJSONEncoder, indent=None if options["watch"] else 2))
-
-    def _say_lines(self, text: str, options: dict[str, Any]) -> None:
-        is_repeated = options["watch"] and self.stdout.isatty()
-        self.say(f"{CLEAR if is_repeated else ''}{text}")
+        # not by `say`: JSON has no control characters but the line breaks between its parts
+        self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, indent=None if options["watch"] else 2))
