@@ -48,6 +48,15 @@ def test_counts_change_live_without_a_reload(overview: Page) -> None:
     assert overview.evaluate("window.isSamePage") is True
 
 
+def test_changes_are_announced_but_not_one_by_one(overview: Page) -> None:
+    dead, said = overview.locator("dd [data-word=dead]"), overview.get_by_role("status")
+    make_job("dead", task=FAIL)
+    expect(said).to_have_text("Dead letters: 1")
+    make_job("dead", task=FAIL)
+    expect(dead).to_have_text("2")
+    assert said.text_content() == "Dead letters: 1"  # the next word comes ten seconds after the last
+
+
 def test_a_lost_socket_is_replaced_by_polling_until_it_is_back(page: Page, web_server: str, operator: User) -> None:
     sockets: list[WebSocketRoute] = []
     is_cut = False

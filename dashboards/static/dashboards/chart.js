@@ -109,7 +109,7 @@ class Chart {
         padding: [8, 16, 0, 0],
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-        scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.08, unit === "s" ? 0.01 : 1)] } },
+        scales: { y: { range: (_, low, high) => [0, high ? Math.max(high * 1.08, unit === "s" ? 0.01 : 1) : 10] } },
         axes: [
           { stroke: quiet, grid: { show: false }, ticks: { show: false }, size: 26, font: "11px sans-serif", space: 64,
             values: (_, ticks, __, ___, step) => ticks.map((at) => moment(at, step)) },
@@ -119,7 +119,8 @@ class Chart {
         series: [{}, ...series],
         hooks: { setCursor: [(plot) => this.writeLegend(plot.cursor.idx)] },
       },
-      [at, ...lines],
+      // a line of zeros would lie over the others, and a red one alarm
+      [at, ...lines.map((line) => (line.some((value) => value) ? line : line.map(() => null)))],
       this.find("[data-plot]"),
     );
   }
