@@ -72,6 +72,8 @@ GRANT SELECT (id, task, queue, priority, state, attempt, failure_count, loss_cou
     worker, finished_at, expires_at, cancel_requested_at) ON jobs_job TO :"reader";
 GRANT SELECT (id, job_id, number, outcome, worker, host, pid, code_version, queue, started_at, finished_at, is_alone,
     exception_class, fingerprint) ON jobs_attempt TO :"reader";
+GRANT SELECT (id, name, task, queue, priority, cron, every_seconds, timezone, misfire, is_enabled, is_edited, next_at, planned_by,
+    last_at, last_error, created_at) ON jobs_schedule TO :"reader"; -- last_error: why it enqueued nothing, in the scheduler's words
 GRANT SELECT ON jobs_queue, jobs_worker, jobs_schedulerlease, jobs_schedulerun, jobs_statistic TO :"reader";
 
 -- Pages: the counts behind their limits. Left out where the app is not installed.
