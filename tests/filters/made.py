@@ -13,6 +13,7 @@ from jobs.states import Outcome
 from tests.factories import begun, claim, ended, fresh, make_job
 
 LETTER = "tests.engine.tasks.letter"
+USER = {"id": 20, "height": 2.0, "zip": "0123", "boss": None, "roles": ["author", "editor"]}
 
 
 def make_jobs() -> dict[UUID, str]:
@@ -32,6 +33,7 @@ def make_jobs() -> dict[UUID, str]:
     _set(jobs["old"], created_at=now - timedelta(days=3))
     _set(jobs["plain"], due_at=now - timedelta(seconds=90))
     _set(jobs["running"], claimed_at=now - timedelta(hours=1), due_at=now - timedelta(hours=1, seconds=40))
+    _set(jobs["deep"], kwargs={"subject": "yes", "user": USER})
     _set(jobs["gone"], args=[{"user": {"id": 7, "tags": ["x", None, True]}}], kwargs={"in": 1.5, "b": "5"})
     return {job.id: name for name, job in jobs.items()}
 
