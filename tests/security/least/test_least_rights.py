@@ -23,88 +23,11 @@ from tests.docs.documents import blocks
 from tests.security.least import life
 from tests.security.least.browsing import Visitor
 from tests.security.least.conftest import Start
+from tests.security.least.forbidden import AUDIT, FORBIDDEN, FORBIDDEN_TO_ALL, REDIS_FORBIDDEN, REDIS_FORBIDDEN_TO_ALL
 from tests.security.least.servers import Authority, Broker, Ledger
 from tests.support import PROJECT, Processes, eventually
 
 GRANTS = (PROJECT / "ops/postgresql/grants.sql").read_text()
-AUDIT = ("UPDATE jobs_auditentry SET actor = 'x'", "DELETE FROM jobs_auditentry", "TRUNCATE jobs_auditentry")
-FORBIDDEN_TO_ALL = (
-    *AUDIT,
-    "UPDATE jobs_job SET task = 'x'",
-    "UPDATE jobs_job SET created_at = now()",
-    "UPDATE jobs_attempt SET outcome = 'success'",
-    "TRUNCATE jobs_job",
-    "DROP TABLE jobs_job",
-    "CREATE TABLE mine ()",
-    "CREATE TEMP TABLE mine ()",
-    "ALTER TABLE jobs_auditentry DISABLE TRIGGER ALL",
-    "DROP TRIGGER jobs_auditentry_append_only ON jobs_auditentry",
-    "CREATE OR REPLACE FUNCTION jobs_auditentry_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-    "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "SET session_replication_role = replica",
-    "SET ROLE queuehub_owner",
-    "UPDATE auth_permission SET codename = 'x'",
-    "INSERT INTO django_migrations (app, name, applied) VALUES ('x', 'y', now())",
-    "COPY jobs_job TO PROGRAM 'cat'",
-    "SELECT pg_read_file('/etc/passwd')",
-)
-USERS = (
-    "SELECT password FROM auth_user",
-    "UPDATE auth_user SET is_superuser = true",
-    "SELECT session_data FROM django_session",
-    "INSERT INTO django_session VALUES ('x', 'y', now())",
-)
-FORBIDDEN = {
-    "web": (
-        "DELETE FROM jobs_job",
-        "UPDATE jobs_job SET claim = 1",
-        "UPDATE jobs_job SET result = '1'",
-        "INSERT INTO jobs_job (task, state, claim, claimed_at) VALUES ('x', 'running', 1, now())",
-        "INSERT INTO jobs_auditentry (id, actor, action, target) VALUES (1, 'x', 'y', 'z')",
-        "INSERT INTO jobs_attempt (job_id, number) VALUES (gen_random_uuid(), 1)",
-        "UPDATE jobs_worker SET state = 'lost'",
-        "UPDATE jobs_schedule SET task = 'x'",
-        "DELETE FROM jobs_queue",
-        "UPDATE jobs_schedulerlease SET holder = 'x'",
-        "DELETE FROM jobs_operation",
-        "UPDATE jobs_operationresult SET reason = 'x'",
-        "UPDATE jobs_failuregroup SET count = 0",
-    ),
-    "worker": (
-        *USERS,
-        "DELETE FROM jobs_job",
-        "UPDATE jobs_job SET args = '[]'",
-        "UPDATE jobs_queue SET paused_at = NULL",
-        "SELECT * FROM jobs_auditentry",
-        "INSERT INTO jobs_auditentry (actor, action, target) VALUES ('x', 'y', 'z')",
-        "SELECT * FROM jobs_schedule",
-        "UPDATE jobs_statistic SET counts = '{}'",
-        "SELECT * FROM jobs_operation",
-        "SELECT * FROM jobs_failure",
-        "SELECT * FROM jobs_notice",
-        "DELETE FROM jobs_failuregroup",
-    ),
-    "scheduler": (
-        *USERS,
-        "UPDATE jobs_job SET args = '[]'",
-        "UPDATE jobs_job SET worker = 'x'",
-        "UPDATE jobs_queue SET paused_at = NULL",
-        "SELECT actor FROM jobs_auditentry",
-        "INSERT INTO jobs_operation (verb, actor) VALUES ('discard', 'x')",
-        "UPDATE jobs_attempt SET traceback = ''",
-    ),
-    "reader": (
-        *USERS,
-        "SELECT args FROM jobs_job",
-        "SELECT result FROM jobs_job",
-        "SELECT traceback FROM jobs_attempt",
-        "SELECT * FROM jobs_auditentry",
-        "INSERT INTO jobs_job (task) VALUES ('x')",
-        "SELECT message FROM jobs_failuregroup",
-        "SELECT log FROM jobs_attempt",
-        "UPDATE jobs_job SET state = 'dead'",
-    ),
-}
 # what each part writes by the ORM
 INSERTED = {
     "web": (models.Queue, models.Statistic, models.AuditEntry, models.Operation, models.OperationResult, RateWindow),
@@ -113,20 +36,6 @@ INSERTED = {
         *(models.Queue, models.Statistic, models.AuditEntry, models.OperationResult, models.FailureGroup),
         *(models.Schedule, models.ScheduleRun, models.SchedulerLease),
     ),
-}
-REDIS_FORBIDDEN_TO_ALL = (
-    "CONFIG GET *", "CONFIG SET save x", "FLUSHALL", "FLUSHDB", "EVAL return(1) 0", "SCRIPT FLUSH", "FUNCTION FLUSH",
-    "KEYS *", "SCAN 0", "DEBUG SLEEP 0", "SHUTDOWN NOSAVE", "MONITOR", "CLIENT LIST", "CLIENT KILL TYPE normal",
-    "ACL LIST", "ACL SETUSER x on", "REPLICAOF a 1", "MODULE LIST", "SAVE", "BGREWRITEAOF", "INFO", "SWAPDB 0 1",
-    "SELECT 1", "DUMP rq:queues", "RESTORE rq:job:1 0 x", "MIGRATE a 1 rq:queues 0 1", "SORT rq:queues",
-    "GET session:1", "SET session:1 x", "HSET session:1 a b", "HGETALL session:1", "LLEN celery", "DEL session:1",
-    "RENAME rq:queue:mail mine", "PUBLISH other x", "SUBSCRIBE other", "PSUBSCRIBE *",
-)  # fmt: skip
-REDIS_FORBIDDEN = {
-    "web": ("LPOP rq:queue:mail", "LRANGE rq:queue:mail 0 -1", "HGETALL rq:job:1", "SADD rq:workers x"),
-    "worker": ("SUBSCRIBE queuehub:events", "LRANGE rq:queue:mail 0 -1", "HSET rq:execution:1 a b"),
-    "scheduler": ("SUBSCRIBE queuehub:events", "LPOP rq:queue:mail", "SADD rq:workers x", "HGETALL rq:job:1"),
-    "reader": ("PUBLISH queuehub:events x", "RPUSH rq:queue:mail x", "DEL rq:queues", "HSET rq:job:1 a b"),
 }
 
 
