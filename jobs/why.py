@@ -48,7 +48,7 @@ def why(job: Job, *, is_broker_up: bool | None = None) -> Reason:
         or (_delayed(job, now) if job.state != JobState.QUEUED else None)
         or _without_worker(job, now)
         or _special(job)
-        or _without_broker(is_broker_up)
+        or _without_broker(job, now, is_broker_up)
         or _in_line(job, now)
     )
 
@@ -155,7 +155,7 @@ def _special(job: Job) -> Reason | None:
     return None
 
 
-def _without_broker(is_up: bool | None) -> Reason | None:
+def _without_broker(job: Job, now: datetime, is_up: bool | None) -> Reason | None:
     if is_up is None:
         try:
             get_transport().ping()
@@ -164,7 +164,12 @@ def _without_broker(is_up: bool | None) -> Reason | None:
             is_up = False
     if is_up:
         return None
-    return Reason("broker_away", "The broker cannot be reached. Idle workers find the job in the ledger, more slowly.")
+    sentence = "The broker cannot be reached. Idle workers find the job in the ledger, more slowly."
+    line = _in_line(job, now)
+    if line.code == "starting":
+        return Reason("broker_away", sentence)
+    # work goes on without the broker, so that it is not all that the job waits for
+    return Reason("broker_away", f"{sentence} {line.sentence}", line.facts)
 
 
 def _in_line(job: Job, now: datetime) -> Reason:

@@ -169,6 +169,16 @@ def test_the_broker_is_away(transport: MemoryTransport) -> None:
     assert why.why(job, is_broker_up=False).code == "broker_away"
 
 
+def test_the_broker_is_away_and_others_are_ahead_of_it(transport: MemoryTransport) -> None:
+    make_worker()
+    make_job()
+    job = make_job()
+    transport.is_down = True
+    code, sentence = told(job)
+    assert (code, sentence.endswith("more slowly. 1 job is ahead of it in queue default, of which none has ended"
+                                    " in the last 5 minutes.")) == ("broker_away", True)  # fmt: skip
+
+
 def test_others_are_ahead_of_it() -> None:
     make_worker()
     first, job = make_job(priority=-5), make_job(priority=-5)
