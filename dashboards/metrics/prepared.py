@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 logger = logging.getLogger("dashboards.metrics")
 
@@ -68,7 +68,8 @@ class Prepared(Generic[T]):
         try:
             return self.question()
         except Exception as error:
-            logger.debug("no figures for /metrics: %s", error)
+            is_away = isinstance(error, OperationalError | InterfaceError)  # that has a metric of its own
+            logger.log(logging.DEBUG if is_away else logging.WARNING, "no figures for /metrics: %s", error)
             return None
         finally:
             connections.close_all()

@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from django.db import OperationalError
 
 from dashboards.metrics import prepared
 from dashboards.metrics.prepared import Prepared
@@ -31,7 +32,18 @@ def test_a_large_answer_is_renewed_while_somebody_asks_and_given_at_once(monkeyp
     eventually(lambda: asked._thread is None)
 
 
-def test_a_question_that_fails_has_no_answer_and_is_asked_again() -> None:
+def test_a_question_that_fails_has_no_answer_and_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
     numbers = count(-1)
     asked = Prepared(lambda: 1 // next(numbers), lambda _: False, 10)
     assert [asked.ask() for _ in range(3)] == [(-1, True), (None, True), (1, True)]
+    assert [(record.levelname, "no figures for /metrics" in record.message) for record in caplog.records] == [
+        ("WARNING", True)
+    ]
+
+
+def test_a_ledger_that_is_away_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise OperationalError("no route to host")
+
+    assert Prepared(fail, lambda _: False, 10).ask() == (None, True)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
