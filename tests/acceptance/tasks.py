@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 
 from jobs import task
 from tests.journal import BEGAN, ENDED, append
+from tests.stubborn import sleep_through
 
 
 @task
@@ -87,12 +88,7 @@ def fail(path: str, key: str) -> None:
 def refuse_to_end(path: str, key: str, seconds: float) -> None:
     """Go on whatever is raised inside."""
     append(path, BEGAN, key)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            time.sleep(0.05)
-        except BaseException:
-            continue
+    sleep_through(BaseException, seconds)
     append(path, ENDED, key)
 
 

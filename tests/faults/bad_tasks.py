@@ -12,6 +12,7 @@ from pathlib import Path
 from jobs import task
 from jobs.retry import Fixed
 from tests.journal import BEGAN, ENDED, append
+from tests.stubborn import sleep_through
 
 SOON = Fixed(seconds=0.2, jitter=False)
 
@@ -52,12 +53,7 @@ def spin(path: str, key: str) -> None:
 def swallow(path: str, key: str, seconds: float) -> None:
     """Go on whatever is raised inside."""
     append(path, BEGAN, key)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            time.sleep(0.02)
-        except BaseException:
-            continue
+    sleep_through(BaseException, seconds)
     append(path, ENDED, key)
 
 

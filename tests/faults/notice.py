@@ -1,7 +1,7 @@
 """What producers and workers notice of a fault: whether it struck, what went on meanwhile, how long enqueues took."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.checker import Report, percentile
@@ -34,6 +34,14 @@ def harm(site: Site) -> Iterator[list[int]]:
     for name, lines in {"begun": site.journal.lines(BEGAN), "enqueued": site.log.lines(ACKNOWLEDGED)}.items():
         count = sum(begin <= line.at_seconds < end for line in lines)
         site.notes[f"{name}_per_second_in_fault"] = round(count / (end - begin), 1)
+
+
+def suffer(site: Site, strike: Callable[[], int]) -> Report:
+    """Start two pools under load, let a fault strike once for as long as it lasts, and check the promises."""
+    site.start(pools=2)
+    with harm(site) as strikes:
+        strikes.append(strike())
+    return check(site)
 
 
 def assert_work_went_on(site: Site) -> None:

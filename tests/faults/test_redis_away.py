@@ -27,10 +27,7 @@ def test_a_redis_that_is_killed_and_comes_back_empty_loses_no_job(site: Site) ->
 @pytest.mark.fault("FLUSHALL again and again")
 @pytest.mark.on_sqlite
 def test_a_redis_that_is_emptied_again_and_again_loses_no_job(site: Site) -> None:
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.be_flushed(site, site.load_seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.be_flushed(site, site.load_seconds))
 
 
 @pytest.mark.fault("freeze of 6 seconds")
@@ -53,20 +50,14 @@ def test_work_goes_on_while_redis_is_frozen_for_120_seconds(site: Site) -> None:
 
 def freeze(site: Site, seconds: float) -> None:
     """Freeze Redis under load; the load has to go on."""
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.freeze(site, seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.freeze(site, seconds))
     notice.assert_work_went_on(site)
 
 
 @pytest.mark.fault("connections killed each second")
 @pytest.mark.on_sqlite
 def test_connections_killed_each_second_lose_no_job(site: Site) -> None:
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.kill_connections(site, site.load_seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.kill_connections(site, site.load_seconds))
 
 
 @pytest.mark.fault("down at boot")

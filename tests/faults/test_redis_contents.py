@@ -10,35 +10,23 @@ from tests.faults.site import Site
 @pytest.mark.fault("maxmemory without eviction")
 @pytest.mark.on_sqlite
 def test_a_full_redis_that_refuses_to_write_loses_no_job(site: Site) -> None:
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.be_full(site, site.load_seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.be_full(site, site.load_seconds))
 
 
 @pytest.mark.fault("maxmemory with eviction")
 @pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-random"])
 def test_a_full_redis_that_forgets_our_keys_loses_no_job(make_site: Sites, policy: str) -> None:
     site = make_site()
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.evict(site, policy, site.load_seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.evict(site, policy, site.load_seconds))
 
 
 @pytest.mark.fault("wrong types and garbage under our keys")
 @pytest.mark.on_sqlite
 def test_garbage_under_our_keys_stops_nobody(site: Site) -> None:
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.put_garbage(site, site.load_seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.put_garbage(site, site.load_seconds))
 
 
 @pytest.mark.fault("scripts flushed")
 @pytest.mark.on_sqlite
 def test_scripts_that_are_flushed_each_second_are_not_missed(site: Site) -> None:
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.flush_scripts(site, site.load_seconds))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.flush_scripts(site, site.load_seconds))

@@ -15,37 +15,25 @@ PRODUCERS = 6
 @pytest.mark.fault("reply cut on enqueue")
 def test_a_reply_lost_when_messages_are_sent_doubles_nothing(make_site: Sites) -> None:
     site = make_site(is_proxied=True)
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.cut_replies(site, site.load_seconds, PUBLISH, every=10))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.cut_replies(site, site.load_seconds, PUBLISH, every=10))
 
 
 @pytest.mark.fault("reply cut on receive")
 def test_messages_lost_on_their_way_to_a_worker_lose_no_job(make_site: Sites) -> None:
     site = make_site(is_proxied=True)
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.cut_replies(site, site.load_seconds, POP, reply=POPPED, every=10))
-    notice.check(site)
+    notice.suffer(site, lambda: harm_redis.cut_replies(site, site.load_seconds, POP, reply=POPPED, every=10))
 
 
 @pytest.mark.fault("reply cut on acknowledge")
 def test_an_acknowledgement_without_an_answer_runs_nothing_twice(make_site: Sites) -> None:
     site = make_site(is_proxied=True)
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.cut_replies(site, site.load_seconds, FORGET, every=10))
-    assert notice.check(site).run_twice == 0
+    assert notice.suffer(site, lambda: harm_redis.cut_replies(site, site.load_seconds, FORGET, every=10)).run_twice == 0
 
 
 @pytest.mark.fault("black hole")
 def test_a_black_hole_in_place_of_redis_stops_nobody(make_site: Sites) -> None:
     site = make_site(is_proxied=True)
-    site.start(pools=2)
-    with notice.harm(site) as strikes:
-        strikes.append(harm_redis.be_a_black_hole(site, max(site.load_seconds, 10)))
-    assert notice.check(site).run_twice == 0
+    assert notice.suffer(site, lambda: harm_redis.be_a_black_hole(site, max(site.load_seconds, 10))).run_twice == 0
     notice.assert_work_went_on(site)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.journal import BEGAN, ENDED, append
+from tests.stubborn import sleep_through
 
 
 def note(path: str, key: str) -> str:
@@ -38,12 +39,7 @@ def leave(path: str, key: str) -> None:
 def swallow(path: str, key: str, seconds: float) -> str:
     """Go on whatever is raised inside, as careless code does."""
     append(path, BEGAN, key)
-    ends_at = time.monotonic() + seconds
-    while time.monotonic() < ends_at:
-        try:
-            time.sleep(0.05)
-        except Exception:
-            continue
+    sleep_through(Exception, seconds)
     append(path, ENDED, key)
     return "never noticed"
 

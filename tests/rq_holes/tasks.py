@@ -1,7 +1,6 @@
 """Ledger tasks of these tests, beside those of the acceptance tests."""
 
 import os
-import time
 from pathlib import Path
 
 import redis
@@ -10,6 +9,7 @@ from jobs import task
 from jobs.context import TaskContext
 from jobs.retry import Fixed
 from tests.journal import BEGAN, ENDED, append
+from tests.stubborn import sleep_through
 
 SOON = Fixed(seconds=0.1, jitter=False)
 AT_ONCE = Fixed(seconds=0, jitter=False)
@@ -53,10 +53,5 @@ def choke_redis(path: str, key: str, url: str) -> str:
 def swallow(path: str, key: str, seconds: float) -> None:
     """Go on whatever is raised inside, as careless code does."""
     append(path, BEGAN, key)
-    ends_at = time.monotonic() + seconds
-    while time.monotonic() < ends_at:
-        try:
-            time.sleep(0.05)
-        except Exception:
-            continue
+    sleep_through(Exception, seconds)
     append(path, ENDED, key)
