@@ -14,14 +14,31 @@ FILES = ("Makefile", "bootstrap.sh", "bootstrap.py")
 OLD_PYTHON = "#!/bin/sh\nexit 1\n"
 
 
+def fill(directory: Path) -> Path:
+    for name in FILES:
+        shutil.copy(PROJECT / name, directory)
+    (directory / "requirements.txt").write_text("# nothing\n")
+    (directory / "requirements-dev.txt").write_text("# nothing\n")
+    return directory
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A directory with the set-up's files and requirements that need no network."""
-    for name in FILES:
-        shutil.copy(PROJECT / name, tmp_path)
-    (tmp_path / "requirements.txt").write_text("# nothing\n")
-    (tmp_path / "requirements-dev.txt").write_text("# nothing\n")
-    return tmp_path
+    return fill(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_setup(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A checkout that was set up, and what the set-up said."""
+    directory = fill(tmp_path_factory.mktemp("first"))
+    return directory, make(directory, "setup", f"PYTHON={sys.executable}")
+
+
+@pytest.fixture
+def ready(first_setup: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> Path:
+    """A checkout of the test's own that has its environment."""
+    return shutil.copytree(first_setup[0], tmp_path / "ready", symlinks=True)
 
 
 def make(checkout: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -57,14 +74,14 @@ def test_make_alone_lists_every_command(checkout):
         assert f"make {command} " in ended.stdout
 
 
-def test_setup_makes_an_environment_once_per_change_of_the_requirements(checkout):
-    first = make(checkout, "setup", f"PYTHON={sys.executable}")
+def test_setup_makes_an_environment_once_per_change_of_the_requirements(first_setup, ready):
+    _, first = first_setup
     assert first.returncode == 0, first.stderr
     assert "creating .venv" in first.stdout
-    again = make(checkout, "setup", f"PYTHON={sys.executable}")
-    assert (again.stdout, again.stderr) == ("", "")
-    (checkout / "requirements.txt").write_text("# changed\n")
-    changed = make(checkout, "setup", f"PYTHON={sys.executable}")
+    again = make(ready, "setup", f"PYTHON={sys.executable}")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    (ready / "requirements.txt").write_text("# changed\n")
+    changed = make(ready, "setup", f"PYTHON={sys.executable}")
     assert "installing" in changed.stdout
     assert "creating" not in changed.stdout
 
@@ -98,11 +115,11 @@ def test_without_a_new_python_the_line_says_how_to_name_one(checkout, tmp_path_f
     ]
 
 
-def test_an_old_python3_gives_way_to_a_newer_one_beside_it(checkout, tmp_path_factory):
+def test_an_old_python3_gives_way_to_a_newer_one_beside_it(ready, tmp_path_factory):
     programs = tmp_path_factory.mktemp("bin")
     program(programs, "python3", OLD_PYTHON)
     program(programs, "python3.12", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    ended = make(checkout, "setup", PATH=f"{programs}:{os.environ['PATH']}")
+    ended = make(ready, "setup", PATH=f"{programs}:{os.environ['PATH']}")
     assert ended.returncode == 0, ended.stderr
 
 
@@ -123,10 +140,12 @@ def test_a_missing_venv_module_is_named_with_its_package(checkout):
     assert line.startswith("Python's venv module is missing: apt install python3-venv")
 
 
-def test_without_a_network_the_line_says_so(checkout):
-    (checkout / "requirements.txt").write_text("no-such-package-of-queuehub==1.0\n")
+def test_without_a_network_the_line_says_so(ready):
+    for stamp in (ready / ".venv").glob("*.stamp"):
+        stamp.unlink()
+    (ready / "requirements.txt").write_text("no-such-package-of-queuehub==1.0\n")
     ended = make(
-        checkout,
+        ready,
         "setup",
         f"PYTHON={sys.executable}",
         PIP_CONFIG_FILE=os.devnull,
@@ -137,15 +156,14 @@ def test_without_a_network_the_line_says_so(checkout):
     assert ended.returncode == 2
     (line,) = own_lines(ended)
     assert line.startswith("no network: the package index cannot be reached")
-    assert not list((checkout / ".venv").glob("*.stamp"))
+    assert not list((ready / ".venv").glob("*.stamp"))
 
 
 @pytest.mark.slow
-def test_a_broken_environment_is_made_anew(checkout):
-    make(checkout, "setup", f"PYTHON={sys.executable}")
-    python = checkout / ".venv" / "bin" / "python"
+def test_a_broken_environment_is_made_anew(ready):
+    python = ready / ".venv" / "bin" / "python"
     python.unlink()
     python.symlink_to("/nowhere/python")
-    ended = make(checkout, "setup", f"PYTHON={sys.executable}")
+    ended = make(ready, "setup", f"PYTHON={sys.executable}")
     assert ended.returncode == 0, ended.stderr
     assert "creating .venv" in ended.stdout
