@@ -49,6 +49,8 @@ class OperatorCommand(BaseCommand):
                 code = self.act(**options)
         except BrokenPipeError:
             pass
+        except OSError as error:  # such as a full disk behind `>`
+            raise CommandError(f"Cannot write: {error.strerror or error}", returncode=FAILED) from None
         finally:
             self._flush()
         if code:
@@ -84,7 +86,7 @@ class OperatorCommand(BaseCommand):
     def _flush(self) -> None:
         try:
             self.stdout.flush()
-        except BrokenPipeError:  # whoever read has gone, as `head` does; Python shall not complain of it at its end
+        except OSError:  # whoever read has gone, as `head` does; Python shall not complain of it at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -53,11 +53,13 @@ def test_before_the_first_migration_each_command_says_what_to_do(processes: Proc
     assert (code, text.startswith(f"CommandError: {remedy}"), text.count("\n")) == (1, True, 1), text
 
 
-def test_a_reader_that_goes_away_is_not_complained_of(processes: Processes, tmp_path: Path) -> None:
+def test_an_output_that_goes_away_or_is_full_shows_no_traceback(processes: Processes, tmp_path: Path) -> None:
     fresh = {**SITE, "DATABASE_URL": f"sqlite:///{tmp_path / 'fresh.sqlite3'}"}
     once = processes.start("bash", "-c", f"{MANAGE} jobs_status | true; echo ended ${{PIPESTATUS[0]}}", env=fresh)
+    full = processes.start("bash", "-c", f"{MANAGE} jobs_status > /dev/full; echo ended $?", env=fresh)
     watch = processes.start("bash", "-c", f"{MANAGE} jobs_status --watch 0.2 --json | head -n 2", env=fresh)
     assert ended(once) == (0, "ended 1\n")
+    assert ended(full) == (0, "ended 1\n")
     code, text = ended(watch)
     assert (code, [json.loads(line)["ledger"]["is_up"] for line in text.splitlines()]) == (0, [False, False])
 

@@ -85,6 +85,7 @@ def test_a_job_is_enqueued_with_options_of_its_own() -> None:
     [
         (["letter"], "Did you mean tests.engine.tasks.letter?"),
         ([LETTER, "--args", "[1"], "--args: this is not JSON: "),
+        ([LETTER, "--args", "[" * 100_000], "--args: this is nested too deeply."),
         ([LETTER, "--args", "1"], "--args: give a list, as in '[1, 2]'."),
         ([LETTER, "--kwargs", "[]"], "--kwargs: give an object, as in '{\"user\": 7}'."),
         ([LETTER], "missing a required argument: 'to'"),

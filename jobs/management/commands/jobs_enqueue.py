@@ -68,6 +68,8 @@ def _json(option: str, text: str, kind: type) -> Any:
     except ValueError as error:
         problem = f"{option}: this is not JSON: {error}. Put it in single quotes for the shell."
         raise CommandError(problem, returncode=USAGE) from None
+    except RecursionError:
+        raise CommandError(f"{option}: this is nested too deeply.", returncode=USAGE) from None
     if not isinstance(value, kind):
         wanted = "a list, as in '[1, 2]'" if kind is list else """an object, as in '{"user": 7}'"""
         raise CommandError(f"{option}: give {wanted}.", returncode=USAGE)
