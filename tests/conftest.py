@@ -4,6 +4,7 @@ QUEUEHUB_TEST_LEDGER=sqlite|postgresql picks the database of a run; `make test` 
 started when the first test asks for them. A missing service skips its tests, in CI it fails them.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tests.leaks import Census
 from tests.servers import MissingServiceError, PostgreSQL
 from tests.support import Processes, Running, eventually, free_port
 
+FAST = "fast"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_database", "live_server"}
 LEAK_PATIENCE_SECONDS = 5
 
@@ -38,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     skips.register(config)
+    # a shell lets what it runs in the background ignore Ctrl-C, and so would all that the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
@@ -46,16 +50,22 @@ def pytest_report_header() -> str:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Import for `-m fast` only what has such tests: reading all the others takes longer than running these."""
-    if config.option.markexpr != "fast" or not collection_path.match("test_*.py"):
+    if config.option.markexpr != FAST or not collection_path.match("test_*.py"):
         return None
     return "mark.fast" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what does not depend on the database, in the second run of `make test`."""
+    """Leave out what does not depend on the database, in the second run of `make test`; what lingers, of `-m fast`."""
     if config.getoption("--database-only"):
-        config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
-        items[:] = [item for item in items if _uses_database(item)]
+        _keep(config, items, _uses_database)
+    if config.option.markexpr == FAST:
+        _keep(config, items, lambda item: item.get_closest_marker("lingers") is None)
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], is_wanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    items[:] = [item for item in items if is_wanted(item)]
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -160,7 +170,7 @@ def no_leaks() -> Iterator[None]:
     """Fail a test that leaves a thread or a process behind."""
     before = Census.take()
     yield
-    eventually(lambda: not before.newcomers(), LEAK_PATIENCE_SECONDS, f"left behind: {before.newcomers()}")
+    eventually(before.is_complete, LEAK_PATIENCE_SECONDS, "something is left behind")
 
 
 @pytest.fixture(autouse=True)
@@ -183,6 +193,12 @@ def manage(
 ) -> Callable[..., Running]:
     """Start `manage.py` commands that share the test's database and broker: `manage("jobs_worker")`."""
     return processes.manage
+
+
+@pytest.fixture
+def brisk(live_database: LiveDatabase, processes: Processes) -> None:
+    """Let the test's processes wait no longer than they must, where how long they wait is not what is tested."""
+    processes.environment["DJANGO_SETTINGS_MODULE"] = "tests.brisk_settings"
 
 
 @pytest.fixture

@@ -21,6 +21,12 @@ class Census:
     def take(cls) -> "Census":
         return cls(frozenset(threading.enumerate()), frozenset(psutil.pids()))
 
+    def is_complete(self) -> bool:
+        """Say that nobody came. Raises: AssertionError that names the newcomers."""
+        found = self.newcomers()
+        assert not found, found
+        return True
+
     def newcomers(self) -> list[str]:
         """Describe what runs now, belongs to this test run and did not run then."""
         threads = [

@@ -39,6 +39,13 @@ def wait(seconds: float) -> float:
 
 
 @task
+def wait_while(flag: str) -> None:
+    """Wait as long as a file exists."""
+    while Path(flag).exists():
+        time.sleep(0.02)
+
+
+@task
 async def wait_async(seconds: float) -> float:
     """Sleep on the event loop."""
     await asyncio.sleep(seconds)

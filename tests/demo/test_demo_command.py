@@ -28,7 +28,8 @@ def test_a_port_that_is_none_is_one_line_and_exit_code_2(start_demo, port):
     assert "PORT=8001" in demo.output
 
 
-@pytest.mark.slow
+@pytest.mark.acceptance
+@pytest.mark.one_ledger
 @pytest.mark.timeout(400)
 def test_demo_once_runs_everything_and_loses_nothing(start_demo, tmp_path):
     demo = start_demo("--once")

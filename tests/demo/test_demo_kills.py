@@ -15,7 +15,7 @@ from jobs.models import Job
 from jobs.states import JobState
 from tests.support import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.one_ledger, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.one_ledger, pytest.mark.timeout(180)]
 NAMES = ("broken", "stdlib/asyncio", "stdlib/email", "stdlib/json")
 
 

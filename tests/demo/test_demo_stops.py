@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from demo.supervisor import only_demo_in
 from tests.demo.conftest import processes_on
 from tests.support import eventually, free_port
 
@@ -12,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.one_ledger, pytest.mark.timeout(180)
 
 @pytest.fixture
 def running_demo(start_demo):
-    demo = start_demo("--port", str(free_port()))
+    demo = start_demo("--port", str(free_port()), DJANGO_SETTINGS_MODULE="tests.demo.settings")
     demo.wait_for("jobs done", timeout_seconds=90)
     return demo
 
@@ -27,9 +28,9 @@ def test_no_process_outlives_the_demo(running_demo, tmp_path, number):
     assert "Traceback" not in running_demo.output
 
 
-def test_a_second_demo_on_the_same_directory_is_refused_in_one_line(running_demo, start_demo):
-    second = start_demo("--once")
-    assert second.wait() == 2
+def test_a_second_demo_on_the_same_directory_is_refused_in_one_line(start_demo, tmp_path):
+    with only_demo_in(tmp_path):
+        second = start_demo("--once")
+        assert second.wait() == 2
     assert second.output.count("\n") == 1
     assert "a demo runs already" in second.output
-    assert running_demo.is_running

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -57,15 +58,20 @@ def test_who_drains_can_be_stopped_but_a_grace_is_not_prolonged() -> None:
     assert process.settler.grace_ends_seconds == ends_seconds
 
 
-@pytest.mark.slow
-def test_a_drained_pool_finishes_what_runs_and_leaves_the_rest(manage: Callable[..., Running]) -> None:
+@pytest.mark.usefixtures("brisk")
+def test_a_drained_pool_finishes_what_runs_and_leaves_the_rest(
+    manage: Callable[..., Running], tmp_path: Path
+) -> None:
     running = manage("jobs_worker", "--processes", "1", "--threads", "1")
-    long = Job.objects.enqueue(tasks.wait, 6)
+    flag = tmp_path / "flag"
+    flag.touch()
+    long = Job.objects.enqueue(tasks.wait_while, str(flag))
     eventually(lambda: fresh(long).state == "running", 60)
     pool = Worker.objects.get().pool
     assert stopping.ask(Request.DRAIN, [pool], actor="ann").changed == [pool]
     eventually(lambda: Worker.objects.get().state == "stopping", 30)
     late = Job.objects.enqueue(tasks.add, 1)
+    flag.unlink()
     assert running.wait(90) == 0
     assert (fresh(long).state, fresh(late).state) == ("succeeded", "queued")
     assert Worker.objects.get().state == "stopped"

@@ -16,7 +16,7 @@ from tests import tasks
 from tests.factories import fresh
 from tests.support import Running, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("brisk")]
 
 Manage = Callable[..., Running]
 

@@ -116,6 +116,7 @@ def test_a_signal_ends_rqworker_in_good_order(manage: Manage, number: signal.Sig
     assert list(Worker.objects.values_list("state", flat=True)) == ["stopped"]
 
 
+@pytest.mark.usefixtures("brisk")
 def test_a_hard_limit_kills_rqworker(manage: Manage) -> None:
     running = manage("rqworker")
     tasks.hold_the_interpreter.enqueue()
@@ -123,6 +124,7 @@ def test_a_hard_limit_kills_rqworker(manage: Manage) -> None:
     assert states() == {"running": 1}
 
 
+@pytest.mark.usefixtures("brisk")
 def test_a_hard_limit_ends_a_run_of_a_stock_worker_and_not_the_worker(
     stock: Callable[..., Running], redis_client: redis.Redis
 ) -> None:

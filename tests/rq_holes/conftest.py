@@ -30,17 +30,6 @@ Strike = tuple[str, str, str]
 Start = Callable[..., Running]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "any_ledger: shows what does not depend on the database, so it runs on one only")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out of the second run of `make test` what needs a database, but not each."""
-    if config.getoption("--database-only"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("any_ledger")])
-        items[:] = [item for item in items if not item.get_closest_marker("any_ledger")]
-
-
 class Blow:
     """Makes struck commands, and says whether the blow has fallen."""
 

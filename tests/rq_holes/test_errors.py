@@ -30,7 +30,7 @@ def test_rq_workers_end_one_after_the_other_at_an_unreadable_job(
     assert places_of(redis_client, good) == ["rq:queue:default"]
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_unreadable_jobs_end_no_worker(ours: Start, queue: Queue, redis_client: redis.Redis, journal: Journal) -> None:
     running = ours("jobs_worker", "--processes", "1")
     tasks.note.enqueue(journal.path, "first")
@@ -68,7 +68,7 @@ PLACES = {
 }
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 @pytest.mark.parametrize("command", PLACES)
 def test_unexpected_errors_end_no_worker(ours: Start, journal: Journal, blow: Blow, command: str) -> None:
     places = PLACES[command]
@@ -83,7 +83,7 @@ def test_unexpected_errors_end_no_worker(ours: Start, journal: Journal, blow: Bl
     assert running.stop() == 0
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_a_worker_that_dies_at_its_start_is_replaced_after_longer_and_longer_pauses(ours: Start) -> None:
     strike = ("jobs.worker.process:WorkerProcess.run", "before", "KILL")
     running = ours("jobs_worker", "--processes", "1", strike=strike, is_every_time=True)
@@ -92,7 +92,7 @@ def test_a_worker_that_dies_at_its_start_is_replaced_after_longer_and_longer_pau
     assert running.stop() == 0
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_a_pool_that_may_not_fork_tries_again(ours: Start, journal: Journal, blow: Blow) -> None:
     tasks.note.enqueue(journal.path, "job")
     strike = ("os:fork", "before", "builtins.BlockingIOError")

@@ -5,12 +5,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.rq_holes.holes import HOLES
 from tests.support import PROJECT
 
-pytestmark = pytest.mark.fast
 HERE = Path(__file__).parent
 
 

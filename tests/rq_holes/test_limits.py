@@ -20,7 +20,7 @@ def test_rq_lets_a_job_swallow_its_timeout(stock: Start, queue: Queue, journal: 
     assert (job.get_status(), job.return_value()) == ("finished", "never noticed")
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_a_job_that_swallows_its_timeout_and_one_in_c_are_killed(ours: Start, journal: Journal, tmp_path: Path) -> None:
     swallower = tasks.swallow.enqueue(journal.path, "swallows", 60)
     busy = shared_tasks.hold_the_interpreter.enqueue(journal.path, "busy")

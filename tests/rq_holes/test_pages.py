@@ -142,7 +142,7 @@ def test_django_rq_s_metrics_stay_cut_after_one_selection(
     assert stats_views.prometheus_metrics(stock_request("GET")).content == b""
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 @pytest.mark.django_db(transaction=True)
 def test_no_selection_cuts_the_next_scrape(client: Client, redis_client: redis.Redis) -> None:
     def families() -> set[bytes]:

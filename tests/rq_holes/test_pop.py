@@ -132,7 +132,7 @@ def test_a_lost_reply_to_an_enqueue_makes_no_second_run(
     assert redis_client.llen("rq:queue:default") == 0
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_a_pool_asked_to_end_while_a_worker_starts_ends_at_once(ours: Start, journal: Journal, blow: Blow) -> None:
     tasks.note.enqueue(journal.path, "job")
     strike = ("jobs.worker.process:WorkerProcess.run", "before", "STOP")

@@ -63,7 +63,7 @@ def test_rq_calls_a_job_failed_when_its_success_callback_raises(stock: Start, qu
     assert job.get_status() == "failed"
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_a_listener_that_raises_changes_no_success(ours: Start, journal: Journal) -> None:
     shared_tasks.note.enqueue(journal.path, "job")
     strike = ("jobs.logs:logger.isEnabledFor", "before", "builtins.RuntimeError")
@@ -90,7 +90,7 @@ def test_rq_leaves_a_running_job_as_an_orphan_when_redis_goes_away(
     eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE, 60)
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_redis_that_goes_away_while_a_job_runs_ends_nothing(
     ours: Start, journal: Journal, own_server: EmbeddedServer, flag: Path
 ) -> None:
@@ -122,7 +122,7 @@ def test_rq_notices_nothing_when_a_job_ends_its_process_with_0(
     assert "terminated unexpectedly" not in running.output
 
 
-@pytest.mark.any_ledger
+@pytest.mark.one_ledger
 def test_a_job_that_ends_its_process_with_0_is_lost_and_runs_again(ours: Start, journal: Journal) -> None:
     tasks.leave_once.enqueue(journal.path, "job")
     running = ours("jobs_worker", "--processes", "1", "--burst")

@@ -58,6 +58,15 @@ def bodies(hole: Path) -> list[bytes]:
     return [*texts, *(zlib.compress(text) for text in texts), *odd]
 
 
+def packed_zeros(megabytes: int) -> bytes:
+    """Return what zlib makes of so many, by packing one of them: after a full flush, the next packs to the same."""
+    block, checksum, packer = bytes(MEGABYTE), 1, zlib.compressobj(9)
+    first, other = (packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    for _ in range(megabytes):
+        checksum = zlib.adler32(block, checksum)
+    return first + other * (megabytes - 1) + b"\x03\x00" + checksum.to_bytes(4, "big")
+
+
 def plant(client: redis.Redis, hole: Path, queue: str = "default") -> list[str]:
     """Write hashes with every body, results and meta that are bombs, and push their ids; return them."""
     bomb, ids = pickle.dumps(Bomb(hole)), []
@@ -93,7 +102,7 @@ def litter(client: redis.Redis, seed: int, queue: str = "default") -> int:
     good = json.dumps(["tests.rq.plain_functions.add", None, [1], {}])
     client.hset(
         "rq:job:unpacks-to-a-gigabyte",
-        mapping={"data": good, "status": "queued", "exc_info": zlib.compress(b"0" * 1000 * MEGABYTE, 9)},
+        mapping={"data": good, "status": "queued", "exc_info": packed_zeros(1000)},
     )
     garbage += ["a-list", "too-large", "unpacks-to-a-gigabyte"]
     draw.shuffle(garbage)

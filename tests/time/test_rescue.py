@@ -11,7 +11,7 @@ from jobs.models import Job, Schedule, Worker
 from tests.support import Running, eventually
 from tests.time.conftest import TICK
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("brisk")]
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def no_declared_schedules(live_database: Any) -> None:
     Schedule.objects.all().delete()
 
 
-@pytest.mark.parametrize(("rescuer", "limit_seconds"), [("a", 10), ("b", 30)])
+@pytest.mark.parametrize(("rescuer", "limit_seconds"), [("a", 10), ("b", 20)])
 def test_jobs_of_a_killed_pool_are_rescued(manage: Callable[..., Running], rescuer: str, limit_seconds: float) -> None:
     manage("jobs_scheduler", env={"QUEUEHUB_NODE": rescuer})
     pool = manage("jobs_worker", "--processes", "1", env={"QUEUEHUB_NODE": "a"})

@@ -146,6 +146,7 @@ def test_the_command_moves_due_jobs_on_publishes_them_and_fires_schedules(
     assert all((right - left).total_seconds() in {1.0, 2.0, 3.0, 4.0, 5.0, 6.0} for left, right in pairwise(times))
 
 
+@pytest.mark.usefixtures("brisk")
 def test_another_scheduler_takes_over_from_one_that_was_killed(
     scheduler_process: Callable[[str], Running],
 ) -> None:
@@ -197,6 +198,7 @@ def freeze(process: Running) -> None:
     eventually(has_stopped_without_the_lock)
 
 
+@pytest.mark.usefixtures("brisk")
 def test_a_frozen_leader_that_thaws_fires_nothing_twice(
     scheduler_process: Callable[[str], Running], settings: Any
 ) -> None:
