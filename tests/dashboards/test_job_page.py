@@ -203,7 +203,6 @@ def test_the_statements_of_the_page_do_not_grow(operating: Client) -> None:
     assert count() <= few + 1 <= QUERY_LIMIT
 
 
-@pytest.mark.fast
 def test_frames_of_libraries_are_left_out_and_counted() -> None:
     assert own_frames(TRACEBACK).splitlines() == [
         "Traceback (most recent call last):",

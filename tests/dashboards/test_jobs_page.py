@@ -200,7 +200,6 @@ def test_the_statements_of_the_list_do_not_grow_with_its_rows(operating: Client,
     assert count() <= few <= QUERY_LIMIT
 
 
-@pytest.mark.fast
 def test_a_row_is_marked_anew_once_it_moves() -> None:
     jobs = [Job(id=uuid4(), task=FAIL, state="queued") for _ in range(3)]
     seen = job_rows.marks_of(jobs)

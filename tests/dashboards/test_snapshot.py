@@ -133,7 +133,6 @@ def test_a_snapshot_is_shared_for_a_second() -> None:
     assert json.loads(snapshot.current(max_age_seconds=60))["totals"]["queued"] == 1
 
 
-@pytest.mark.fast
 def test_a_snapshot_that_took_long_is_shared_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
 

@@ -97,6 +97,7 @@ def test_columns_follow_settings_that_change(configure: Any) -> None:
     assert Job.objects.enqueue(tasks.add).max_attempts == 2
 
 
+@pytest.mark.lingers
 def test_an_expiry_of_a_declared_task_is_compared_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     expiring = tasks.add.using(expires_at=timezone.now() + timedelta(seconds=1))
     monkeypatch.setitem(registry._tasks, ADD, expiring)
@@ -110,6 +111,7 @@ def test_an_expiry_of_a_declared_task_is_compared_each_time(monkeypatch: pytest.
     eventually(is_refused)
 
 
+@pytest.mark.lingers
 def test_many_jobs_take_few_statements(django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(5):  # three inserts and a savepoint
         jobs = Job.objects.enqueue_many(tasks.add, [(number,) for number in range(1200)])

@@ -152,6 +152,7 @@ def test_the_soft_limit_raises_in_the_main_thread() -> None:
     assert (run.outcome, run.message) == ("timeout", "over")
 
 
+@pytest.mark.lingers
 def test_a_limit_that_was_swallowed_strikes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.soft_limit.REPEAT_SECONDS", 0.05)
     with pytest.raises(TaskTimeout), soft_limit(0.05, TaskTimeout()):

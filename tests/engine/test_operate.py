@@ -264,6 +264,7 @@ def test_a_queue_s_name_is_checked() -> None:
         operate.pause_queue("two words", actor="test")
 
 
+@pytest.mark.lingers
 @pytest.mark.django_db(transaction=True)
 def test_a_retry_that_races_with_an_enqueue_for_its_key_is_skipped_or_first() -> None:
     for number in range(8):

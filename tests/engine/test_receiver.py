@@ -97,6 +97,7 @@ def test_a_message_that_was_lost_is_found_after_a_moment(make: Make, transport: 
     assert on_desk(receiver) == [job.id]
 
 
+@pytest.mark.lingers
 @pytest.mark.parametrize("queues", [("default",), ()], ids=["named queues", "all queues"])
 def test_without_its_transport_a_worker_goes_on(
     make: Make, transport: MemoryTransport, queues: tuple[str, ...]
@@ -108,6 +109,7 @@ def test_without_its_transport_a_worker_goes_on(
     assert on_desk(receiver) == [job.id]
 
 
+@pytest.mark.lingers
 def test_without_its_transport_a_worker_starves_no_job_whose_message_it_cannot_read(
     make: Make, transport: MemoryTransport
 ) -> None:
@@ -123,6 +125,7 @@ def test_without_its_transport_a_worker_starves_no_job_whose_message_it_cannot_r
     assert set(found) & {job.id for job in newer}, "what waits in the ledger goes on as well"
 
 
+@pytest.mark.lingers
 def test_without_its_transport_a_backlog_is_taken_without_pauses(make: Make, configure: Any) -> None:
     configure(PREFETCH_LIMIT=1)
     transport = get_transport()
@@ -168,6 +171,7 @@ def test_what_does_not_fit_goes_back_to_the_head(make: Make, transport: MemoryTr
     assert [d.job_id for d in transport.receive(["default"], 9, 0)] == [job.id for job in jobs[2:]]
 
 
+@pytest.mark.lingers
 def test_a_job_that_was_lost_before_runs_alone(make: Make) -> None:
     good, suspect = publish(), publish()
     Job.objects.filter(id=suspect.id).update(loss_count=1)

@@ -21,6 +21,7 @@ policies = st.one_of(
 )
 
 
+@pytest.mark.lingers
 @given(policies, failures, draws)
 def test_a_delay_is_finite_and_never_longer_than_the_longest(policy: Policy, count: int, draw: float) -> None:
     delay = policy.delay_seconds(count, 0.0, lambda: draw)
@@ -28,6 +29,7 @@ def test_a_delay_is_finite_and_never_longer_than_the_longest(policy: Policy, cou
     assert delay is None or math.isfinite(delay)
 
 
+@pytest.mark.lingers
 @given(policies, failures)
 def test_without_jitter_the_delay_is_the_same_each_time(policy: Policy, count: int) -> None:
     low, high = (policy.delay_seconds(count, 0.0, lambda draw=draw: draw) for draw in (0.0, 0.999))
@@ -37,6 +39,7 @@ def test_without_jitter_the_delay_is_the_same_each_time(policy: Policy, count: i
         assert low == 0.0
 
 
+@pytest.mark.lingers
 @given(st.one_of(st.builds(Exponential, first_seconds=seconds, jitter=st.just(False)),
                  st.builds(Linear, step_seconds=seconds, jitter=st.just(False))), failures)  # fmt: skip
 def test_growing_delays_never_shrink(policy: Policy, count: int) -> None:
@@ -46,6 +49,7 @@ def test_growing_delays_never_shrink(policy: Policy, count: int) -> None:
     assert later >= now
 
 
+@pytest.mark.lingers
 @given(policies, failures, seconds, seconds, draws)
 def test_no_attempt_comes_after_the_total(
     policy: Policy, count: int, waited: float, total: float, draw: float
@@ -55,6 +59,7 @@ def test_no_attempt_comes_after_the_total(
     assert delay is None or waited + delay <= total
 
 
+@pytest.mark.lingers
 @given(st.lists(seconds, max_size=6).map(tuple), failures)
 def test_a_list_of_delays_allows_exactly_one_attempt_each(delays: tuple[float, ...], count: int) -> None:
     delay = Delays(delays, max_seconds=1e9, jitter=False).delay_seconds(count, 0.0)
@@ -108,6 +113,7 @@ def test_negative_delays_are_refused(kind: type, values: dict[str, object]) -> N
         kind(**values)
 
 
+@pytest.mark.lingers
 def test_a_delay_too_large_for_a_number_is_the_longest() -> None:
     assert Exponential(factor=1000, max_seconds=60, jitter=False).delay_seconds(999, 0) == 60
 

@@ -67,6 +67,7 @@ def sources() -> list[Path]:
     return [path for path in files if not str(path.relative_to(PROJECT)).startswith((*WRITERS, "demo/broken"))]
 
 
+@pytest.mark.lingers
 def test_lifecycle_alone_writes_the_state_of_a_job() -> None:
     found = [
         f"{path.relative_to(PROJECT)}:{line}"

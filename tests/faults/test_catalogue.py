@@ -3,11 +3,7 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 from tests.faults.catalogue import FAULTS, NOT_TESTED
-
-pytestmark = pytest.mark.fast
 
 LINES = {line for lines in FAULTS.values() for line in lines}
 

@@ -6,8 +6,6 @@ import pytest
 
 from tests.faults.checker import Evidence, LedgerAttempt, LedgerJob, check, percentile
 
-pytestmark = pytest.mark.fast
-
 SUCCESS = (LedgerAttempt(1, "success"),)
 KEYS = [f"work-p0-{number}" for number in range(100)]
 GOOD = Evidence(

@@ -128,7 +128,6 @@ def crash_producers(site: Site, points: dict[str, float], environment: dict[str,
     site.check()
 
 
-@pytest.mark.fast
 def test_a_process_crashes_at_every_failpoint() -> None:
     groups = [*IN_WORKERS.values(), *IN_PARENTS.values(), IN_STOPPING_WORKERS, IN_PRODUCERS, UNSENT, *scheduler.GROUPS]
     names = [name for group in groups for name in group]

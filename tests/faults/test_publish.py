@@ -2,12 +2,8 @@
 
 import json
 
-import pytest
-
 from tests.faults.catalogue import FAULTS
 from tests.faults.publish import BROKEN, JSON, PAGE, collected, tables, with_tables
-
-pytestmark = pytest.mark.fast
 
 FIGURES = {"acknowledged": 1200, "succeeded": 1200, "lost": 0, "accepted_twice": 0, "unexpected": 0, "run_twice": 3}
 HELD = {

@@ -71,6 +71,7 @@ def test_what_cannot_be_read_is_refused_with_its_place(text: str, part: str, mes
     assert text[caught.value.start : caught.value.end] == part
 
 
+@pytest.mark.lingers
 @given(st.text(max_size=80) | st.text('ab:,"\\-<>=. ', max_size=40))
 def test_every_text_is_read_or_refused(text: str) -> None:
     match refusal_or_query(text):
@@ -87,6 +88,7 @@ def refusal_or_query(text: str) -> FilterError | Query:
         return error
 
 
+@pytest.mark.lingers
 @given(st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable() and text.strip()))
 def test_a_quoted_value_is_read_back(value: str) -> None:
     (term,) = parse(written("task", [value, "x"])).terms

@@ -13,7 +13,7 @@ from jobs.notifications import alerts, notices
 from jobs.transports import get_transport
 from tests.factories import make_job, make_worker
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from jobs.transports.memory import MemoryTransport
 from tests.factories import make_job
 from tests.notifications.failing import fail
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 TASK = "jobs.notifications.tasks.send_email"
 
 

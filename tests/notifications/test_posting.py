@@ -35,6 +35,7 @@ def post_to(receiver: Receiver, url: str = "", **options: Any) -> Answer:
     return post(url or receiver.url, b"{}", {}, **{"allowed_hosts": ["127.0.0.1", "hooks.example"], **options})
 
 
+@pytest.mark.lingers
 @pytest.mark.parametrize(
     "url",
     ["http://127.0.0.1:{}/", "http://localhost:{}/", "http://LOCALHOST.:{}/", "http://127.1:{}/", "http://0x7f000001:{}/",
@@ -148,6 +149,7 @@ def saying(*parts: bytes, pause_seconds: float = 0) -> Iterator[Receiver]:
         server.close()
 
 
+@pytest.mark.lingers
 @pytest.mark.parametrize("parts", [[b"H"] * 40, [b"HTTP/1.1 200 OK\r\n", *[b"X: y\r\n"] * 40]])
 def test_a_head_that_drips_is_given_up_in_time(parts: list[bytes]) -> None:
     with saying(*parts, pause_seconds=0.05) as receiver:
@@ -157,6 +159,7 @@ def test_a_head_that_drips_is_given_up_in_time(parts: list[bytes]) -> None:
         assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.lingers
 def test_a_body_that_drips_does_not_undo_the_status() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
     with saying(head, *[b"x"] * 40, pause_seconds=0.05) as receiver:

@@ -21,7 +21,7 @@ from tests.notifications.failing import fail
 from tests.notifications.receiver import Receiver
 from tests.support import free_port
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def told() -> Job:

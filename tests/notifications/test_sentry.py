@@ -20,7 +20,7 @@ from tests.engine.runs import finished
 from tests.notifications.failing import fail
 from tests.operations import tasks
 
-pytestmark = [pytest.mark.fast, pytest.mark.django_db(transaction=True), pytest.mark.one_ledger]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_ledger]
 Events = list[dict[str, Any]]
 
 

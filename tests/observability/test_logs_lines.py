@@ -65,12 +65,14 @@ def test_a_line_says_when_where_and_what() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.lingers
 @hypothesis.settings(max_examples=100)
 @given(st.text(), st.dictionaries(st.text(), VALUES, max_size=5))
 def test_whatever_is_logged_is_one_line_of_json(message: str, values: dict[str, Any]) -> None:
     parsed(JSON.format(record("%s", message, error=OSError(message), values=values)))
 
 
+@pytest.mark.lingers
 @pytest.mark.parametrize("kind", list(ERRORS))
 def test_no_exception_breaks_the_line(kind: str) -> None:
     error = ERRORS[kind]()

@@ -194,7 +194,6 @@ def test_the_page_of_a_job_leads_to_its_trace(in_memory: None, viewing: Client, 
     assert "&lt;b&gt;mine&lt;/b&gt;" in viewing.get(f"/jobs/{other.pk}/").content.decode()
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     "address",
     ["javascript:alert(1)//{trace_id}", "https://traces.example.org/", "https://x/{trace_id}{job}", "{trace_id}"],

@@ -33,6 +33,7 @@ def test_what_differs_from_run_to_run_is_left_out(message: str, shape: str) -> N
     assert normalised(message) == shape
 
 
+@pytest.mark.lingers
 def test_a_hostile_message_takes_linear_time_and_little_room() -> None:
     for bait in ("'", '"', "/a", "0x", "a" * 20 + " ", "1.", "-", "http://", "\n"):
         assert len(normalised(bait * 20_000)) <= 500

@@ -27,6 +27,7 @@ def test_each_line_says_when_it_was_written_and_holds_no_secret() -> None:
     assert len(third.split()) == 1
 
 
+@pytest.mark.lingers
 def test_a_long_log_keeps_its_ends_and_says_how_much_is_missing() -> None:
     log = TaskLog()
     for number in range(10_000):

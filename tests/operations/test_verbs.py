@@ -153,6 +153,7 @@ def test_an_edit_of_a_job_that_has_changed_meanwhile_is_refused() -> None:
     assert fresh(job).args == [2]
 
 
+@pytest.mark.lingers
 def test_jobs_that_change_alike_are_written_with_one_statement(django_assert_max_num_queries: Any) -> None:
     ids = [make_job("dead").id for _ in range(40)]
     with django_assert_max_num_queries(12):

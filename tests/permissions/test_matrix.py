@@ -56,14 +56,12 @@ def test_each_role_is_let_or_refused_by_each_way(people: dict[str, Person], case
             assert entries.exists() or not name
 
 
-@pytest.mark.fast
 def test_the_page_on_permissions_is_made_of_this_matrix() -> None:
     page = runpy.run_path(str(PROJECT / "docs" / "generate_permissions.py"))["page"]()
     text = (PROJECT / "docs" / "permissions.md").read_text(encoding="utf-8")
     assert text == page, "run python docs/generate_permissions.py"
 
 
-@pytest.mark.fast
 def test_the_matrix_has_every_verb_there_is() -> None:
     text = " ".join(case.name for case in CASES)
     spoken = {"restore": "undo", "run_now": "run now", "move": "move to a queue", "empty": "empty a queue"}

@@ -43,7 +43,6 @@ bodies = (
 FIELDS = b"data status timeout result_ttl created_at meta dependency_id webhooks origin".split()
 
 
-@pytest.mark.fast
 @given(ids)
 @example(b"\x00" * 36 + b"-1")
 @example("\u0660".encode() * 8)
@@ -87,7 +86,6 @@ def test_a_plain_job_is_a_call_of_the_list_or_refused(fields: dict[bytes, bytes]
     raise AssertionError(f"{call} was allowed although no function is")
 
 
-@pytest.mark.fast
 def test_an_allowed_call_is_read_compressed_or_not(settings: Any) -> None:
     settings.QUEUEHUB = {**settings.QUEUEHUB, "PLAIN_RQ_FUNCTIONS": ["tests.rq.plain_functions.add"]}
     text = b'["tests.rq.plain_functions.add", null, [1], {"b": 2}]'

@@ -3,13 +3,10 @@
 import runpy
 from dataclasses import fields
 
-import pytest
-
 from jobs.conf import Settings
 from tests.support import PROJECT
 
 
-@pytest.mark.fast
 def test_the_page_of_settings_is_up_to_date() -> None:
     page = runpy.run_path(str(PROJECT / "docs" / "generate_settings.py"))["page"]()
     assert (PROJECT / "docs" / "settings.md").read_text() == page, "run python docs/generate_settings.py"

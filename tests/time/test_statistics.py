@@ -33,7 +33,6 @@ def counted(found: dict[datetime, Figures]) -> dict[datetime, int]:
     return {at: figures.counts["success"] for at, figures in found.items()}
 
 
-@pytest.mark.fast
 @given(st.lists(st.floats(-1, 10_000)), st.lists(st.floats(0, 10_000)))
 def test_the_histogram_of_two_lists_is_the_sum_of_theirs(left: list[float], right: list[float]) -> None:
     sums = {"x": histogram(left)}

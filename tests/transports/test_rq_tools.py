@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import pytest
 import redis
 from rq import Queue, Worker
 from rq.job import Job
@@ -17,7 +16,6 @@ from tests.transports.contract import messages
 RQ = str(Path(sys.executable).with_name("rq"))
 
 
-@pytest.mark.fast
 def test_a_message_is_a_native_rq_job(rq_transport: RQTransport, redis_client: redis.Redis) -> None:
     (message,) = messages(1, priority=3)
     rq_transport.publish([message])
@@ -45,7 +43,6 @@ def test_rq_info_shows_queues_and_workers(
     assert "busy" in info.output
 
 
-@pytest.mark.fast
 def test_a_worker_is_shown_until_it_leaves_and_a_vanished_one_is_cleared_away(
     rq_transport: RQTransport, redis_client: redis.Redis
 ) -> None:

@@ -197,14 +197,12 @@ def test_each_role_may_read_what_its_inserts_return(migrated: Ledger) -> None:
     assert missing == []
 
 
-@pytest.mark.fast
 def test_the_guide_names_every_command_of_the_redis_users() -> None:
     guide, users = life.GUIDE.read_text(), (PROJECT / "ops/redis/users.acl").read_text().splitlines()
     granted = {command.upper() for line in users if "-reader" not in line for command in re.findall(r"\+(\w+)", line)}
     assert granted - {"CLIENT"} - set(re.findall(r"[A-Z]+", guide)) == set()
 
 
-@pytest.mark.fast
 def test_the_grants_speak_of_every_table() -> None:
     models = [model for label in ("jobs", "dashboards") for model in apps.get_app_config(label).get_models()]
     assert {model._meta.db_table for model in models} - set(re.findall(r"\w+", GRANTS)) == set()
