@@ -93,8 +93,9 @@ def report(timings: list[Timing], sample: str, described: dict[str, str]) -> str
         "# Pages at scale", "",
         f"Written by `make scale`; do not edit. {sample}. One uvicorn process, PostgreSQL and Valkey on one machine;"
         f" warm, the median of {REPEATS} requests by a logged-in administrator over HTTP until the last byte.", "",
-        f"Limit: {LIMIT_MILLISECONDS} ms. Now and then a request takes the counts that all pages share, of jobs that wait,"
-        " by queue: the slowest show it. Here they are spread over the whole table as no queue leaves them.", "", "| page | median, ms | slowest, ms | KiB |", "|---|---:|---:|---:|",
+        f"Limit: {LIMIT_MILLISECONDS} ms. Now and then a request takes the counts of waiting jobs by queue that all pages"
+        " share: the slowest show it. Here these jobs are spread over the whole table, as no queue leaves them.", "",
+        "| page | median, ms | slowest, ms | KiB |", "|---|---:|---:|---:|",
     ]  # fmt: skip
     for each in timings:
         mark = "**" if each.median > LIMIT_MILLISECONDS else ""
