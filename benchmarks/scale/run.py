@@ -93,7 +93,7 @@ def report(timings: list[Timing], sample: str, described: dict[str, str]) -> str
         "# Pages at scale", "",
         f"Written by `make scale`; do not edit. {sample}. One uvicorn process, PostgreSQL and Valkey on one machine;"
         f" warm, the median of {REPEATS} requests by a logged-in administrator over HTTP until the last byte.", "",
-        f"Limit: {LIMIT_MILLISECONDS} ms. Now and then a request takes the counts of waiting jobs by queue that all pages"
+        f"Limit: {LIMIT_MILLISECONDS} ms. Now and then a request takes the counts of waiting jobs by queue that pages"
         " share: the slowest show it. Here these jobs are spread over the whole table, as no queue leaves them.", "",
         "| page | median, ms | slowest, ms | KiB |", "|---|---:|---:|---:|",
     ]  # fmt: skip
