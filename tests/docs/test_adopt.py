@@ -153,7 +153,7 @@ def test_a_project_adopts_queuehub_and_gets_rid_of_it(
     assert len(site.remembers()["groups"]) == 3
     _look_at_the_pages(site, services.splitlines())
 
-    first, second = (block for block in section("Uninstall") if block[0] == "sh")
+    first, _, second = section("Uninstall")
     site.follow([first])
     for name, file in own.items():
         file.write_text(texts[name])
@@ -200,6 +200,10 @@ def _text(browser: object, address: str) -> str:
 
 def test_the_ledger_may_have_a_database_of_its_own(start_project: Callable[[], Site]) -> None:
     site = start_project()
+    site.run("python manage.py migrate")
+    before = site.remembers()
+    settings = site.folder / "mysite" / "settings.py"
+    text = settings.read_text()
     site.follow([*section("Settings"), *section("The first task"), *section("A database of its own for the ledger")])
     site.run("python manage.py jobs_enqueue shop.tasks.greet --args '[\"Ada\"]'\npython manage.py jobs_worker --burst")
     with closing(sqlite3.connect(site.folder / "ledger.sqlite3")) as ledger:
@@ -208,6 +212,15 @@ def test_the_ledger_may_have_a_database_of_its_own(start_project: Callable[[], S
     tables = {name for (name,) in site.remembers()["tables"]}
     assert not {name for name in tables if name.startswith(("jobs_", "dashboards_"))}
     assert len(site.remembers()["groups"]) == 3
+
+    first, there, second = section("Uninstall")
+    site.follow([first, there])
+    settings.write_text(text)
+    site.run(second[1].splitlines()[0])
+    assert site.remembers() == before
+    with closing(sqlite3.connect(site.folder / "ledger.sqlite3")) as ledger:
+        tables = {name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables == {"django_migrations", "sqlite_sequence"}
 
 
 MODELS = '''
