@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
 
+from tests.conftest import LiveDatabase
 from tests.support import Processes, Running, eventually, free_port
 
 pytestmark = [pytest.mark.one_ledger, pytest.mark.timeout(300)]
@@ -72,3 +74,17 @@ def test_ctrl_c_ends_a_watch_in_good_order(processes: Processes, tmp_path: Path)
     watch.send(signal.SIGINT)
     code, text = ended(watch)
     assert (code, "Traceback" in text) == (0, False)
+
+
+def test_a_terminal_is_told_that_a_process_is_at_work(
+    live_database: LiveDatabase, redis_client: redis.Redis, processes: Processes
+) -> None:
+    terminal = ("script", "--quiet", "--return", "--command")
+    worker = processes.start(*terminal, f"{MANAGE} jobs_worker mail --processes 1 --burst", "/dev/null")
+    scheduler = processes.start(*terminal, f"{MANAGE} jobs_scheduler", "/dev/null")
+    silent = processes.manage("jobs_worker", "--processes", "1", "--burst")
+    assert worker.wait(PATIENCE_SECONDS) == 0, worker.output
+    assert "Workers: 1, for mail. Ctrl-C stops them in good order." in worker.output
+    scheduler.wait_for("Ctrl-C stops it in good order.", PATIENCE_SECONDS)
+    assert silent.wait(PATIENCE_SECONDS) == 0
+    assert "Ctrl-C" not in silent.output

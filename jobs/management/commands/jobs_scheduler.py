@@ -23,4 +23,6 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
+        if self.stdout.isatty():  # where nobody has set LOGGING, a scheduler in order would say nothing at all
+            self.stdout.write("A scheduler is at work, or waits until it leads. Ctrl-C stops it in good order.")
         Scheduler().run(stop)

@@ -45,4 +45,7 @@ class Command(BaseCommand):
                 max_jobs=options["max_jobs"],
             )
         )
+        if self.stdout.isatty():  # where nobody has set LOGGING, a pool in order would say nothing at all
+            queues = ", ".join(options["queues"]) or "all queues"
+            self.stdout.write(f"Workers: {options['processes']}, for {queues}. Ctrl-C stops them in good order.")
         sys.exit(pool.run())
