@@ -9,6 +9,7 @@ from django.core.mail import EmailMessage, get_connection
 
 from jobs.definition import task
 from jobs.errors import DeliveryFailed, Discard, PermanentError
+from jobs.log_lines import one_line
 from jobs.notifications.options import options
 from jobs.notifications.posting import post
 from jobs.notifications.signature import signed_headers
@@ -72,5 +73,5 @@ def _body(notice: dict[str, Any]) -> str:
     for name, value in notice["details"].items():
         text = value if isinstance(value, str) else json.dumps(value)
         if text and name != "title":
-            lines.append(f"{name.replace('_', ' ')}: {text}")
+            lines.append(f"{name.replace('_', ' ')}: {one_line(text)}")  # or a message could forge the lines below
     return "\n".join(lines) + "\n"
