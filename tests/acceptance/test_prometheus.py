@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 from django.db import connection
 from django.db.models import Count, QuerySet
 
@@ -30,7 +31,7 @@ TOTALS = (
     "jobs_enqueued_total", "attempts_started_total", "attempts_finished_total", "jobs_finished_total", "retries_total",
     "jobs_rescued_total", "job_wait_seconds_count", "attempt_duration_seconds_count", "job_completion_seconds_count",
 )  # fmt: skip
-WORKS, NOTES, FAILURES = 1000, 300, 200
+WORKS, NOTES, FAILURES = 9000, 400, 600
 OUTAGE = {"QueueHubNoWorker", "QueueHubBrokerDown", "QueueHubSchedulerStalled", "QueueHubScheduleMissed"}
 
 
@@ -55,16 +56,17 @@ def assert_equals_the_ledger(prometheus: Prometheus) -> bool:
     return True
 
 
-def test_totals_over_kills_of_pools_workers_and_web_processes_are_the_ledger_s(
-    pool: Start, scheduler: Start, journal: Journal, processes: Processes, tmp_path: Path, figures: Figures
-) -> None:
+def test_totals_over_kills_a_flush_and_restarts_are_the_ledger_s(
+    pool: Start, scheduler: Start, journal: Journal, processes: Processes, tmp_path: Path, figures: Figures,
+    redis_client: redis.Redis,
+) -> None:  # fmt: skip
     program("prometheus")
     web = Web(processes, 2)
     prometheus = Prometheus(processes, tmp_path, web.targets, RULES.read_text(encoding="utf-8"))
     scheduler("a")
     pool("a", processes=2)
     second = pool("b", processes=2)
-    Job.objects.enqueue_many(tasks.work, [(journal.path, f"work-{n}", 0.01) for n in range(WORKS)])
+    Job.objects.enqueue_many(tasks.work, [(journal.path, f"work-{n}", 0.002) for n in range(WORKS)])
     Job.objects.enqueue_many(tasks.fail, [(journal.path, f"fail-{n}") for n in range(FAILURES)])
     eventually(lambda: journal.run_count() >= 200, 120)
     os.kill(Worker.objects.living().filter(node="a")[0].pid, signal.SIGKILL)
@@ -72,6 +74,7 @@ def test_totals_over_kills_of_pools_workers_and_web_processes_are_the_ledger_s(
     Job.objects.enqueue_many(tasks.hang_once, [(journal.path, f"note-{n}", 0.02) for n in range(NOTES)])
     eventually(lambda: journal.run_count() >= 500, 120)
     second.kill()
+    redis_client.flushall()
     pool("c", processes=2)
     web.restart(1)
     all_finished(180, succeeded=WORKS + NOTES, dead=FAILURES)
