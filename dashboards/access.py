@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
@@ -30,6 +31,7 @@ def may_look(user: Any) -> bool:
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answer 503 with the page that says that the ledger does not answer, and log the error."""
     logger.error("the ledger does not answer", exc_info=error)
+    request.user = AnonymousUser()  # the page would ask for the user again, and wait as long again
     return render(request, "dashboards/503.html", status=503)
 
 

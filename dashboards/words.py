@@ -64,7 +64,7 @@ def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return NOTHING
     seconds = (now - at).total_seconds()
-    return f"{_whole(seconds)} ago" if seconds >= 1 else "just now"
+    return f"{whole_seconds(seconds)} ago" if seconds >= 1 else "just now"
 
 
 def ahead(at: datetime | None, now: datetime) -> str:
@@ -74,9 +74,9 @@ def ahead(at: datetime | None, now: datetime) -> str:
     seconds = (at - now).total_seconds()
     if abs(seconds) < 1:
         return "now"
-    return f"in {_whole(seconds)}" if seconds > 0 else f"{_whole(-seconds)} overdue"
+    return f"in {whole_seconds(seconds)}" if seconds > 0 else f"{whole_seconds(-seconds)} overdue"
 
 
-def _whole(seconds: float) -> str:
-    # of a distance from now, tenths are noise
+def whole_seconds(seconds: float) -> str:
+    """Say a length of time without the tenths that are noise in a distance from now: "5 s", "38 s"."""
     return spoken.duration(float(round(seconds)))

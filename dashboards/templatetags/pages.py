@@ -21,7 +21,7 @@ from jobs.models import AuditEntry
 register = template.Library()
 
 register.filter("plural", words.plural)
-for shown in (words.number, words.duration, words.memory, words.ago, words.ahead, words.share):
+for shown in (words.number, words.duration, words.whole_seconds, words.memory, words.ago, words.ahead, words.share):
     register.filter(shown.__name__, shown)
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{4}([0-9a-f]{8})")
@@ -64,6 +64,16 @@ def acted(entry: AuditEntry) -> str:
 
 
 @register.filter
+def purpose(entry: AuditEntry) -> str:
+    """Say of an entry about the start of an operation what it was to do: " to retry 552 jobs"; of others nothing."""
+    told = entry.after if entry.action == "start" and isinstance(entry.after, dict) else {}
+    if "verb" not in told:
+        return ""
+    count = told.get("jobs")
+    return f" to {told['verb']} {words.plural(count, 'job') if isinstance(count, int) else 'jobs'}".replace("_", " ")
+
+
+@register.filter
 def breakable(name: str) -> SafeString:
     """Let a dotted name break behind its dots."""
     return format_html_join(mark_safe(".<wbr>"), "{}", ((part,) for part in name.split(".")))  # nosec B308 # no input
@@ -73,6 +83,12 @@ def breakable(name: str) -> SafeString:
 def shortened(text: str) -> str:
     """Leave of each long id its end, which tells jobs of one moment apart."""
     return UUID.sub(r"…\1", text)
+
+
+@register.filter
+def tail(job_id: object) -> str:
+    """Return the end of a job's id: jobs of one moment begin alike."""
+    return str(job_id)[-12:]
 
 
 @register.simple_tag(takes_context=True)

@@ -74,7 +74,11 @@ def test_an_unknown_address_gets_our_404_page(client: Client) -> None:
 def test_while_the_ledger_is_away_every_request_is_told_so(client: Client, clerk: User, method: str, path: str) -> None:
     client.force_login(clerk)
 
+    asked = 0
+
     def refuse(*_: Any) -> None:
+        nonlocal asked
+        asked += 1
         raise OperationalError("gone")
 
     with connection.execute_wrapper(refuse):
@@ -83,3 +87,4 @@ def test_while_the_ledger_is_away_every_request_is_told_so(client: Client, clerk
     page = answer.content.decode()
     assert "The ledger does not answer" in page
     assert ("Try again" in page) == (method == "get")
+    assert asked == 1  # each question may take the time-out of a connection

@@ -59,7 +59,8 @@ def test_chosen_rows_are_counted_confirmed_and_changed_with_a_reason(operating: 
     page = text_of(operating, "/operations/")
     assert "“fixed”" in page
     assert "started <a" in page
-    assert "verb retry" in page
+    assert "</a> to retry 2 jobs" in page
+    assert f"operation {made.pk}</span> to retry 2 jobs" in text_of(operating, "/")
     assert str(dead.pk) not in page  # its row stands in its own history
     assert "state dead → queued" in text_of(operating, f"/jobs/{dead.pk}/")
 
