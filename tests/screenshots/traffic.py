@@ -20,14 +20,25 @@ def write(now: datetime) -> None:
     for age in range(60):
         at = now.replace(second=0, microsecond=0) - timedelta(minutes=age)
         for rank, (queue, rate) in enumerate(BUSY.items()):
-            wave = 1 + 0.3 * math.sin(age / 9 + rank) + 0.06 * math.sin(age * 2.3 + 3 * rank)
+            done = rate * _wave(age, rank)
             if age == 0:
-                wave *= now.second / 60  # the minute is not over
+                done *= now.second / 60  # the minute is not over
             is_out = rank == 0 and age in OUTAGE_MINUTES
-            rows.append(_minute(at, queue, round(rate * wave), 6 if is_out else 90))
+            rows.append(_minute(at, queue, round(done), 6 if is_out else 90))
     Statistic.objects.bulk_create(rows)
     while statistics.fold():
         pass
+
+
+def go_on(now: datetime, seconds: float) -> None:
+    """Write the traffic of the last few seconds, so that the present minute fills up while pictures are taken."""
+    at = now.replace(second=0, microsecond=0)
+    for rank, (queue, rate) in enumerate(BUSY.items()):
+        _minute(at, queue, round(rate * _wave(0, rank) * seconds / 60), 90).save()
+
+
+def _wave(age: int, rank: int) -> float:
+    return 1 + 0.3 * math.sin(age / 9 + rank) + 0.06 * math.sin(age * 2.3 + 3 * rank)
 
 
 def _minute(at: datetime, queue: str, done: int, one_in: int) -> Statistic:

@@ -6,11 +6,15 @@ from uuid import UUID
 from django.utils import timezone
 
 from jobs import operations
-from jobs.models import Attempt, AuditEntry, Failure, Job, Operation, Statistic
+from jobs.models import Attempt, AuditEntry, Failure, Job, Operation, Statistic, Worker
 from jobs.models.operation import OperationState
-from tests.factories import make_job, make_worker
+from tests.factories import WORKER as SPARE
+from tests.factories import make_job
 
 TASK = "demo.tasks.call_partner"
+WORKER = "web-1-01"
+ATTEMPTS = 5
+"""Of the job with a story."""
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/demo/tasks.py", line 58, in call_partner
     receipt = partner.charge(order.total, idempotency_key=str(order.pk))
@@ -32,7 +36,6 @@ LOG = """     0.004  order 20417: 3 items, 118.40 EUR
 
 def story() -> Job:
     """Return a dead letter that used up its attempts, and again those of somebody's retry; its worker was lost once."""
-    make_worker("web-1-01")
     job = make_job("dead", task=TASK, args=[20417], queue="sample-webhooks")
     _tell([job.pk])
     first = Attempt.objects.get(job=job)
@@ -43,7 +46,7 @@ def story() -> Job:
         is_error = outcome == "error"
         begun_at = now - timedelta(minutes=minutes)
         Attempt.objects.create(
-            job=job, number=number, outcome=outcome, claim=number, worker="web-1-01", host="web-1", pid=4711,
+            job=job, number=number, outcome=outcome, claim=number, worker=WORKER, host="web-1", pid=4711,
             queue=job.queue, started_at=begun_at, finished_at=begun_at + timedelta(seconds=30.02 if is_error else 9),
             exception_class="requests.exceptions.ReadTimeout" if is_error else "",
             message="HTTPSConnectionPool(host='pay.example', port=443): Read timed out." if is_error else "",
@@ -55,9 +58,10 @@ def story() -> Job:
         before={"state": "dead", "failure_count": 2}, after={"state": "queued", "failure_count": 0},
     )  # fmt: skip
     Job.objects.filter(pk=job.pk).update(
-        attempt=5, failure_count=2, max_attempts=2, due_at=retried_at, finished_at=now - timedelta(minutes=2.4),
-        created_at=now - timedelta(minutes=65), reason="all attempts are used up",
+        attempt=ATTEMPTS, failure_count=2, max_attempts=2, due_at=retried_at, finished_at=now - timedelta(minutes=2.4),
+        created_at=now - timedelta(minutes=65), reason="all attempts are used up", worker=WORKER,
     )  # fmt: skip
+    Worker.objects.filter(pk=SPARE).delete()  # it made these jobs, and is no part of the site
     Statistic.objects.filter(task=TASK).delete()  # the chart shows the traffic, not the making of these jobs
     return job
 
@@ -70,7 +74,10 @@ def bulk() -> None:
     _tell(ids)
     for age, job in enumerate(reversed([*dead, *others])):
         at = timezone.now() - timedelta(minutes=68, seconds=9 * age)
-        Job.objects.filter(pk=job.pk).update(created_at=at, finished_at=at + timedelta(seconds=2))
+        Job.objects.filter(pk=job.pk).update(created_at=at, finished_at=at + timedelta(seconds=2), worker=WORKER)
+        Attempt.objects.filter(job=job).update(
+            worker=WORKER, host="web-1", started_at=at, finished_at=at + timedelta(seconds=2)
+        )
         Failure.objects.filter(job_id=job.pk).update(failed_at=at + timedelta(seconds=2))
     over = operations.preview("retry", actor="ann", ids=[*ids[:88], *(job.pk for job in others)])
     operations.finish_now(operations.start(over, actor="ann", reason="the provider is back"))
