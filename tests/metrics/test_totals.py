@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, F
 
 from jobs import lifecycle, statistics
 from jobs.lifecycle import operate
@@ -112,4 +112,15 @@ def test_a_running_attempt_has_started_and_one_that_was_only_claimed_has_not() -
     Worker.objects.update(runs=[])
     assert value(scraped()["queuehub_attempts_started"], queue="mail", task=ADD) == 1
     lifecycle.settle([ended(runs[0])])
+    assert value(scraped()["queuehub_attempts_started"], queue="mail", task=ADD) == 1
+
+
+def test_a_job_that_its_worker_claims_again_has_not_started_again_by_an_old_heartbeat() -> None:
+    make_worker("w1")
+    first = claim(made(), "w1")
+    lifecycle.heartbeat([("w1", f'[{{"job": "{first.job_id}", "seconds": 90}}]', 0)])
+    lifecycle.settle([ended(first, Outcome.ERROR)])
+    Job.objects.filter(id=first.job_id, state="retrying").update(due_at=F("created_at"))
+    assert promote_due() == 1
+    claim(Job.objects.get(id=first.job_id), "w1")
     assert value(scraped()["queuehub_attempts_started"], queue="mail", task=ADD) == 1

@@ -111,6 +111,14 @@ def test_a_run_may_be_a_child_of_its_enqueue(spans: Spans, settings: Any) -> Non
     assert len(process.links) == 1
 
 
+def test_a_span_that_a_thread_was_left_with_is_nobody_s_parent(spans: Spans, provider: TracerProvider) -> None:
+    tasks.log_nothing.enqueue()
+    with provider.get_tracer("tests").start_as_current_span("left open"):
+        run_jobs()
+    (process,) = [span for span in spans() if span.name.startswith("process")]
+    assert process.parent is None
+
+
 def test_what_a_task_does_belongs_to_its_run(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
     caplog.handler.addFilter(JobFilter())
     with caplog.at_level(logging.INFO, "app"):
