@@ -178,7 +178,7 @@ def lease(seconds: float) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("memory_transport")
 def test_ready_means_ledger_broker_and_a_scheduler_that_was_seen_lately(
-    client: Client, viewing: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, viewing: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clerk = Client()
     clerk.force_login(User.objects.create_user("clerk", is_staff=True))
@@ -196,6 +196,7 @@ def test_ready_means_ledger_broker_and_a_scheduler_that_was_seen_lately(
     answer = client.get("/readyz")
     assert (answer.status_code, answer.content) == (503, b"not ready")
     assert viewing.get("/readyz").json()["scheduler"]["is_up"] is False
+    assert not [record for record in caplog.records if record.name == "django.request"], "a probe is no error"
 
     lease(8)
     monkeypatch.setattr(readiness.broker, "question", lambda: time.sleep(2))
