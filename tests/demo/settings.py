@@ -1,9 +1,8 @@
-"""The settings of a demo whose work is done soon: two small packages and the broken files; and a short grace."""
+"""The settings of a demo without what else is installed, which is much for tests; and with a short grace at its end."""
 
 from demo import library
 from queuehub.settings import *  # noqa: F403
 from queuehub.settings import QUEUEHUB as OWN
 
 library.ROOTS["site"] /= "rq"
-library.ROOTS["stdlib"] /= "email"
 QUEUEHUB = {**OWN, "SHUTDOWN_GRACE_SECONDS": 1}

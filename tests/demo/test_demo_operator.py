@@ -22,7 +22,7 @@ def test_a_new_operator_repairs_a_dead_letter_within_a_minute(
     start_demo, browser: Browser, complaints: Complaints, figures: Figures
 ):
     port = free_port()
-    demo = start_demo("--port", str(port))
+    demo = start_demo("--port", str(port), DJANGO_SETTINGS_MODULE="tests.demo.settings")
     demo.wait_for("jobs done", timeout_seconds=90)
     name, password = re.search(r"Login +(\S+) / (\S+)", demo.output).groups()
     with opened(browser, f"http://localhost:{port}", complaints) as page:
