@@ -63,7 +63,8 @@ def causes_in(told: status.Values, chosen: Options) -> list[Cause]:
         waits_seconds = queue["oldest_seconds"] or 0
         is_alone = queue["queued"] and not queue["workers"] and not queue["is_paused"]
         if is_alone and 0 < chosen.unserved_seconds <= waits_seconds and queue["name"] != chosen.queue:
-            title = f"No worker serves the queue {queue['name']}: {queue['queued']:,} jobs wait"
+            waiting = f"{spoken.count(queue['queued'], 'job')} {'waits' if queue['queued'] == 1 else 'wait'}"
+            title = f"No worker serves the queue {queue['name']}: {waiting}"
             details = {"queue": queue["name"], "queued": queue["queued"], "oldest_seconds": waits_seconds}
             found.append(Cause(f"queue-unserved:{queue['name']}", title, 1, details))
     return found

@@ -54,7 +54,7 @@ def test_all_is_well() -> None:
 
 def test_a_queue_with_work_and_without_a_worker_is_told_and_again_while_it_lasts() -> None:
     waiting()
-    assert told() == ["No worker serves the queue mail: 1 jobs wait"]
+    assert told() == ["No worker serves the queue mail: 1 job waits"]
     assert len(told()) == 1
     pass_time()
     assert len(told()) == 2
