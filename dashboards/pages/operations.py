@@ -146,7 +146,7 @@ def _results(found: Operation, after: str) -> list[OperationResult]:
 def _reasons(found: Operation) -> list[tuple[str, str, int]]:
     """Count why jobs were left alone, up to a cap; of a preview, what it has found."""
     if found.state == OperationState.PREVIEW:
-        return [("skipped", why, number) for why, number in found.refusals.items()]
+        return [("skipped", why, number) for why, number in found.frequent_refusals]
     some = OperationResult.objects.using(_alias()).filter(operation=found).order_by("job_id")[:REASONS_OF]
     counted = OperationResult.objects.using(_alias()).filter(pk__in=some.values("pk")).order_by()
     rows: Sequence[Any] = counted.values_list("result", "reason").annotate(number=Count("pk"))

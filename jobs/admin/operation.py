@@ -74,7 +74,7 @@ class OperationAdmin(VerbAdmin):
 
     @admin.display(description="could not be changed")
     def shown_refusals(self, operation: Any) -> SafeString:
-        return display.block("\n".join(f"{number:,} {why}" for why, number in operation.refusals.items()))
+        return display.block("\n".join(f"{number:,} {why}" for why, number in operation.frequent_refusals))
 
     @admin.display(description="options")
     def shown_options(self, operation: Any) -> SafeString:

@@ -121,7 +121,7 @@ class BulkCommand(OperatorCommand):
             self.say(f"  {possible:,}{more} can be {self.done}")
         if note := operations.counting_note(operation):
             self.say(f"  {note}")
-        reasons = list(operation.refusals.items())
+        reasons = operation.frequent_refusals
         for reason, number in reasons[:REASONS_SHOWN]:
             self.say(f"  {number:,} cannot: {reason}")
         if len(reasons) > REASONS_SHOWN:

@@ -1,6 +1,8 @@
 """One line that shows how far long work is; on a terminal only, so that pipes and logs stay clean."""
 
+import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from jobs import spoken
@@ -19,10 +21,22 @@ class Progress:
         self._told_at = float("-inf")
 
     def __enter__(self) -> "Progress":
+        self._handlers = list(_handlers_on_terminals()) if self._is_shown else []
+        for handler in self._handlers:
+            handler.addFilter(self._makes_way)
         return self
 
     def __exit__(self, *_: object) -> None:
+        for handler in self._handlers:
+            handler.removeFilter(self._makes_way)
         self._write("")
+
+    def _makes_way(self, record: logging.LogRecord) -> bool:
+        """Clear the line for a warning; leave out what only says that the work goes on, as the line does."""
+        is_worth_it = record.levelno > logging.INFO
+        if is_worth_it:
+            self._write("")
+        return is_worth_it
 
     def tell(self, done: int, total: int = 0) -> None:
         """Show how much is done; `total` 0 means that nobody knows how much there is."""
@@ -44,3 +58,13 @@ class Progress:
         if self._is_shown:
             self._stream.write(f"\r\x1b[K{text}", style_func=str, ending="")
             self._stream.flush()
+
+
+def _handlers_on_terminals() -> Iterator[logging.Handler]:
+    """Yield the handlers that show on a terminal what this package logs."""
+    logger: logging.Logger | None = logging.getLogger("jobs.operator")
+    while logger is not None:
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
+                yield handler
+        logger = logger.parent if logger.propagate else None

@@ -79,6 +79,11 @@ class Operation(models.Model):
         return self.changed_count + self.skipped_count + self.failed_count
 
     @property
+    def frequent_refusals(self) -> list[tuple[str, int]]:
+        """Why how many others could not, the most frequent first: PostgreSQL orders JSON by its own rules."""
+        return sorted(self.refusals.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    @property
     def is_over(self) -> bool:
         return self.state not in {OperationState.PREVIEW, OperationState.RUNNING}
 

@@ -1,6 +1,7 @@
 """Retry, cancel and discard from the shell: counted first, asked above a thousand, done as an operation."""
 
 import io
+import logging
 import sys
 from datetime import timedelta
 from typing import Any
@@ -219,3 +220,34 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     assert screen.getvalue().endswith("\r\x1b[K")
     make_job("dead")
     assert run("jobs_retry", "--filter", "state:dead").err == ""
+
+
+def test_logs_do_not_tear_the_progress_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, file = Keyboard(), io.StringIO()
+    logger = logging.getLogger("jobs")
+    handlers = [logging.StreamHandler(screen), logging.StreamHandler(file)]
+    monkeypatch.setattr(logger, "handlers", handlers)
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    logger.manager._clear_cache()  # type: ignore[attr-defined] # levels are remembered
+    make_job("dead")
+    finish = operations.finish_now
+
+    def warn(operation: Operation, **options: Any) -> Operation:
+        logging.getLogger("jobs.other").warning("the broker is away")
+        logging.getLogger("jobs.operator").info("goes on")
+        return finish(operation, **options)
+
+    monkeypatch.setattr(operations, "finish_now", warn)
+    call_command("jobs_retry", "--filter", "state:dead", stdout=io.StringIO(), stderr=screen)
+    assert "\r\x1b[Kthe broker is away\n" in screen.getvalue()
+    assert "goes on" not in screen.getvalue()
+    assert "goes on" in file.getvalue()
+    assert not any(handler.filters for handler in handlers)
+
+
+def test_the_most_frequent_reasons_come_first() -> None:
+    gone = [make_job("dead") for _ in range(3)]
+    Job.objects.filter(id__in=[job.id for job in gone]).update(task="shop.tasks.a_longer_name")
+    Job.objects.filter(id=make_job("dead").id).update(task="shop.tasks.b")
+    lines = run("jobs_retry", "--filter", "state:dead").out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["3", "1"]
