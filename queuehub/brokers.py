@@ -7,13 +7,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 SENTINEL = "redis+sentinel"
 SENTINEL_FORM = f"{SENTINEL}://[user:password@]host:port[,host:port]/service[/database]"
+SCHEMES = ("redis://", "rediss://", "unix://", f"{SENTINEL}://")
 
 
 def rq_queue(url: str) -> dict[str, Any]:
     """Return the entry of RQ_QUEUES for `url`, with RQ's JSON serializer.
 
-    Raises: ImproperlyConfigured for a Sentinel URL that is not of the form SENTINEL_FORM.
+    Raises: ImproperlyConfigured for another scheme, and a Sentinel URL that is not of the form SENTINEL_FORM.
     """
+    if not url.startswith(SCHEMES):
+        raise ImproperlyConfigured(f"REDIS_URL must begin with one of {', '.join(SCHEMES)}")
     connection = _sentinel(url) if url.startswith(f"{SENTINEL}://") else {"URL": url}
     return {**connection, "SERIALIZER": "rq.serializers.JSONSerializer"}
 

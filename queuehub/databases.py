@@ -1,8 +1,11 @@
 """The ledger's database, from DATABASE_URL: PostgreSQL, or one SQLite file."""
 
+import warnings
+from contextlib import suppress
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 # WAL lets readers go on while one writes. FULL keeps what was committed even when the power fails; NORMAL
 # may lose the last commits then. The rest keeps a backlog's worth of pages and sorting in memory.
@@ -20,8 +23,15 @@ def database(url: str, pool_size: int) -> dict[str, Any]:
 
     `pool_size` 0 is for workers and commands: each thread keeps its own connection. Otherwise connections are
     shared by at most that many requests at once, as ASGI's short-lived threads need it.
+
+    Raises: ImproperlyConfigured for a URL that names no database; its password is not in the message.
     """
-    configuration: dict[str, Any] = environ.Env.db_url_config(url)
+    configuration: dict[str, Any] = {}
+    with suppress(ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would show the password
+        configuration = environ.Env.db_url_config(url)
+    if "." not in configuration.get("ENGINE", ""):  # of an unknown scheme it is the scheme itself
+        raise ImproperlyConfigured("DATABASE_URL must be as postgres://user:password@host:5432/name or sqlite:///file")
     options = configuration.setdefault("OPTIONS", {})
     configuration["CONN_HEALTH_CHECKS"] = True
     configuration["CONN_MAX_AGE"] = 0 if pool_size else None

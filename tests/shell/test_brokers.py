@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from queuehub.brokers import rq_queue
+from queuehub.databases import database
 
 pytestmark = pytest.mark.fast
 
@@ -24,3 +25,17 @@ def test_sentinels_are_named_with_their_service():
 def test_an_incomplete_sentinel_url_is_refused_with_the_right_form(rest):
     with pytest.raises(ImproperlyConfigured, match=r"redis\+sentinel://.*host:port"):
         rq_queue(f"redis+sentinel://{rest}")
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis:/localhost", ""])
+def test_another_scheme_is_refused_with_those_that_there_are(url):
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL must begin with one of redis://"):
+        rq_queue(url)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "", "postgres://me:secret@host:99x/name", "me:secret@host/name"])
+def test_a_database_that_cannot_be_is_refused_without_its_password(url, recwarn):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must be as postgres://user") as refused:
+        database(url, pool_size=0)
+    assert "secret" not in str(refused.value)
+    assert not recwarn.list
