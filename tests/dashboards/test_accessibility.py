@@ -66,6 +66,7 @@ def findings(page: Page, address: str, rules: Sequence[str] = RULES) -> list[str
     page.goto(address)
     if page.locator("#live").count():
         expect_state(page, "live")
+    expect(page.locator(".narrow:visible")).to_have_count(0)  # what narrow screens get in place of columns
     return findings_now(page, address, rules)
 
 

@@ -36,6 +36,11 @@ function colour(name) {
   return found;
 }
 
+/** Leave zeros between zeros out: a line at rest would lie over the others, and a red one alarm. */
+function withoutRest(line) {
+  return line.map((value, index) => (value || line[index - 1] || line[index + 1] ? value : null));
+}
+
 class Chart {
   constructor(root) {
     this.root = root;
@@ -119,8 +124,7 @@ class Chart {
         series: [{}, ...series],
         hooks: { setCursor: [(plot) => this.writeLegend(plot.cursor.idx)] },
       },
-      // a line of zeros would lie over the others, and a red one alarm
-      [at, ...lines.map((line) => (line.some((value) => value) ? line : line.map(() => null)))],
+      [at, ...lines.map(withoutRest)],
       this.find("[data-plot]"),
     );
   }
