@@ -1,6 +1,6 @@
 """Bulk operations and the audit log: what people have done, to how many jobs, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from dashboards.job_verbs import BULK_WORDS
 from dashboards.pages.screen import now_of, show, taken
 from jobs.conf import get_settings
 from jobs.filters import readable_by
-from jobs.models import AuditEntry, Job, Operation, OperationResult
+from jobs.models import AuditEntry, FailureGroup, Job, Operation, OperationResult
 from jobs.models.operation import OperationState
 from jobs.operations import BULK_VERBS, counting_note, is_small, why_not_undone
 
@@ -33,6 +33,8 @@ class OperationRow:
     operation: Operation
     filter: str
     """The filter as whoever looks may read it."""
+    group: str = ""
+    """What the failures of its fingerprint are, if it was about a group of them."""
 
     @property
     def label(self) -> str:
@@ -49,7 +51,7 @@ class OperationRow:
         if operation.undoes_id:
             return f"what operation {operation.undoes_id} changed"
         if operation.fingerprint:
-            return f"failures {operation.fingerprint}"
+            return self.group or f"failures {operation.fingerprint}"
         return self.filter or "selected jobs"
 
     @property
@@ -89,8 +91,8 @@ def operations(request: HttpRequest) -> HttpResponse:
             "older_log": log[LOG_LIMIT - 1].pk if len(log) > LOG_LIMIT else None,
         }
     return show(
-        request, "operations", now=now_of(taken()), running=[_row(each, request.user) for each in running],
-        ended=[_row(each, request.user) for each in ended[:ENDED_LIMIT]],
+        request, "operations", now=now_of(taken()), running=_rows(running, request.user),
+        ended=_rows(ended[:ENDED_LIMIT], request.user),
         older=ended[ENDED_LIMIT - 1].pk if len(ended) > ENDED_LIMIT else None, **context,
     )  # fmt: skip
 
@@ -107,7 +109,7 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
     after = request.GET.get("after", "")
     results = _results(found, after)
     return show(
-        request, "operation", parent="operations", now=now_of(content), row=_row(found, request.user),
+        request, "operation", parent="operations", now=now_of(content), row=_rows([found], request.user)[0],
         words=BULK_WORDS.get(found.verb), is_permitted=is_permitted, undoing=found.undone_by.order_by("-id").first(),
         may_undo=request.user.has_perm(BULK_VERBS["restore"].permission) and not why_not_undone(found),
         counting_note=counting_note(found),
@@ -119,8 +121,15 @@ def operation(request: HttpRequest, key: int) -> HttpResponse:
     )  # fmt: skip
 
 
-def _row(found: Operation, user: Any) -> OperationRow:
-    return OperationRow(found, readable_by(user, found.filter))
+def _rows(found: Iterable[Operation], user: Any) -> list[OperationRow]:
+    found = list(found)
+    names: dict[str, str] = {}
+    if user.has_perm("jobs.view_failuregroup") and (marks := {each.fingerprint for each in found if each.fingerprint}):
+        groups = FailureGroup.objects.using(_alias()).filter(pk__in=marks).defer("minutes", "hours")
+        names = {group.pk: str(group) for group in groups}
+    return [
+        OperationRow(each, readable_by(user, each.filter), names.get(each.fingerprint or "", "")) for each in found
+    ]
 
 
 def _behind(rows: Any, cursor: str, limit: int) -> list[Any]:

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from jobs import failures, operations
 from jobs.lifecycle import operate
-from jobs.models import AuditEntry, Schedule, SchedulerLease, Worker
+from jobs.models import AuditEntry, FailureGroup, Schedule, SchedulerLease, Worker
 from tests.browsing import Complaints, expect_state, log_in, visit
 from tests.factories import make_job, make_worker
 
@@ -50,13 +50,14 @@ def addresses(web_server: str, administrator: User) -> list[str]:
     assert AuditEntry.objects.exists()
     dead, queued = found["dead"].pk, found["queued"].pk
     preview = operations.preview("discard", actor="ann", ids=[dead, queued])
+    group = operations.preview("retry", actor="ann", fingerprint=FailureGroup.objects.get().pk)
     ended = operations.preview("discard", actor="ann", ids=[queued], reason="customer is gone")
     operations.finish_now(operations.start(ended, actor="ann"))
     return [
         "/", "/queues/", "/queues/mail/", "/queues/bulk/", "/workers/", "/schedules/", f"/schedules/{edited.pk}/edit/",
         "/tasks/", f"/tasks/{ADD}/", "/jobs/", f"/jobs/{dead}/", f"/jobs/{queued}/", f"/jobs/{dead}/edit/",
         "/jobs/?q=state:dead+task:tests", "/jobs/?q=state:dead+stat:x", "/failures/", "/operations/",
-        f"/operations/{preview.pk}/", f"/operations/{ended.pk}/",
+        f"/operations/{preview.pk}/", f"/operations/{ended.pk}/", f"/operations/{group.pk}/",
         "/nothing/here", "/admin/", "/admin/jobs/job/", f"/admin/jobs/deadletter/{dead}/change/",
     ]  # fmt: skip
 

@@ -192,6 +192,9 @@ def test_failures_are_gathered_and_a_group_is_retried_as_one(operating: Client) 
     made = previewed(operating, "retry", fingerprint=group.pk)
     operating.post(f"/operations/{made.pk}/start/", {"reason": "fixed"})
     assert Job.objects.filter(state="queued").count() == 3
+    page = text_of(operating, f"/operations/{made.pk}/")
+    assert re.search(rf'<a href="/jobs/\?q=error%3A{group.pk}"[^>]*>ValueError: ', page)
+    assert "ValueError: " in text_of(operating, "/operations/")
     page = text_of(operating, "/failures/", HX_Request="true")
     assert 'value="retry"' not in page
 
