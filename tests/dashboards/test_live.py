@@ -13,6 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 from tests.factories import make_job
 from tests.support import eventually
 
+pytestmark = pytest.mark.one_ledger
+
 ADD = "tests.tasks.add"
 SessionOf = Callable[[User], str]
 

@@ -77,6 +77,7 @@ def test_a_full_disk_ends_nothing(directory: Path, caplog: pytest.LogCaptureFixt
     assert "cannot write" in caplog.text
 
 
+@pytest.mark.one_ledger
 def test_redis_away_makes_a_worker_not_ready_and_a_frozen_or_ended_one_is_dead(
     manage: Callable[..., Running], directory: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_rqworker_runs_our_loop(manage: Manage, redis_client: redis.Redis) -> No
     assert redis_client.keys("rq:worker*") == []
 
 
+@pytest.mark.one_ledger
 def test_rqworker_ends_after_max_jobs_and_when_idle(manage: Manage) -> None:
     for number in range(12):
         tasks.add.enqueue(number)
@@ -105,6 +106,7 @@ def test_rqworker_ends_after_max_jobs_and_when_idle(manage: Manage) -> None:
     assert states() == {"succeeded": 12}
 
 
+@pytest.mark.one_ledger
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_rqworker_in_good_order(manage: Manage, number: signal.Signals) -> None:
     running = manage("rqworker", env={"PYTHONFAULTHANDLER": "1"})
@@ -116,6 +118,7 @@ def test_a_signal_ends_rqworker_in_good_order(manage: Manage, number: signal.Sig
     assert list(Worker.objects.values_list("state", flat=True)) == ["stopped"]
 
 
+@pytest.mark.one_ledger
 @pytest.mark.usefixtures("brisk")
 def test_a_hard_limit_kills_rqworker(manage: Manage) -> None:
     running = manage("rqworker")
@@ -124,6 +127,7 @@ def test_a_hard_limit_kills_rqworker(manage: Manage) -> None:
     assert states() == {"running": 1}
 
 
+@pytest.mark.one_ledger
 @pytest.mark.usefixtures("brisk")
 def test_a_hard_limit_ends_a_run_of_a_stock_worker_and_not_the_worker(
     stock: Callable[..., Running], redis_client: redis.Redis
@@ -144,6 +148,7 @@ def test_a_cancel_request_reaches_a_run_under_rqworker(manage: Manage) -> None:
     assert running.stop() == 0
 
 
+@pytest.mark.one_ledger
 def test_rqworker_pool_runs_ledger_and_plain_jobs_and_tools_show_its_workers(
     manage: Manage, processes: Processes, valkey: EmbeddedServer, redis_client: redis.Redis, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def log_in(server: str, referer: str = "https://jobs.example.org/") -> Answer:
     return ask(server, "/admin/login/", form=credentials, headers={**HTTPS, "Referer": referer})
 
 
+@pytest.mark.one_ledger
 @pytest.mark.usefixtures("operator")
 def test_production_shows_its_headers_everywhere_and_nothing_else(production: str) -> None:
     cookies = log_in(production).headers["set-cookie"]
@@ -101,6 +102,7 @@ def test_production_shows_its_headers_everywhere_and_nothing_else(production: st
     assert ask(production, "/metrics", headers={"Authorization": "Bearer sesame"}).status == 200
 
 
+@pytest.mark.one_ledger
 def test_large_requests_are_refused_before_they_are_kept(
     web_server: str, operator: User, session_of: SessionOf
 ) -> None:

@@ -173,6 +173,7 @@ def lands_on(server: str, path: str, location: str) -> str:
     return urljoin(server + path, location.replace("\t", "").replace("\n", "").replace("\\", "/"))
 
 
+@pytest.mark.one_ledger
 def test_no_redirect_leaves_the_site(web_server: str, operator: User, session_of: SessionOf) -> None:
     session = session_of(operator)
     job = make_job("dead", task=ADD, args=[1])
@@ -200,6 +201,7 @@ def test_no_redirect_leaves_the_site(web_server: str, operator: User, session_of
     assert redirect_count >= 5 * len(ELSEWHERE)
 
 
+@pytest.mark.one_ledger
 def test_a_wrong_host_is_refused(web_server: str) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example", "127.0.0.1@evil.example", ""):
         assert ask(web_server, "/", headers={"Host": host}).status == 400

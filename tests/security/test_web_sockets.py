@@ -33,6 +33,7 @@ ORIGINS = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_ledger
 def test_pages_of_other_sites_and_expired_sessions_get_no_socket(
     web_server: str, viewer: User, session_of: SessionOf
 ) -> None:
@@ -67,6 +68,7 @@ def _change_password(viewer: User) -> None:
     viewer.save()
 
 
+@pytest.mark.one_ledger
 def test_a_silent_socket_is_closed_within_seconds_once_its_user_may_not_look(
     web_server: str, session_of: SessionOf
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_silent_socket_is_closed_within_seconds_once_its_user_may_not_look(
         assert time.monotonic() - begun < SECONDS
 
 
+@pytest.mark.one_ledger
 def test_messages_do_nothing_and_oversized_ones_close_their_socket_and_no_other(
     web_server: str, viewer: User, session_of: SessionOf
 ) -> None:
@@ -104,6 +107,7 @@ def test_messages_do_nothing_and_oversized_ones_close_their_socket_and_no_other(
             assert str(other.recv(timeout=10)).startswith('{"health"')
 
 
+@pytest.mark.one_ledger
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_of_a_thousand_sockets_no_more_than_allowed_are_open_and_the_server_answers(

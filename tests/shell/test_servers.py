@@ -35,6 +35,7 @@ def test_rows_of_the_test_before_are_gone():
     assert not User.objects.exists()
 
 
+@pytest.mark.one_ledger
 def test_the_application_serves_static_files_and_forbids_inline_scripts(web_server):
     with urllib.request.urlopen(f"{web_server}/static/admin/css/base.css") as style:
         assert style.headers["Content-Type"].startswith("text/css")
@@ -45,6 +46,7 @@ def test_the_application_serves_static_files_and_forbids_inline_scripts(web_serv
     assert "unsafe" not in policy
 
 
+@pytest.mark.one_ledger
 def test_a_host_that_is_not_ours_is_refused(web_server):
     request = urllib.request.Request(f"{web_server}/admin/login/", headers={"Host": "evil.example.org"})
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -53,6 +55,7 @@ def test_a_host_that_is_not_ours_is_refused(web_server):
     assert refused.value.code == 400
 
 
+@pytest.mark.one_ledger
 def test_a_browser_sees_the_admin(page):
     page.goto("/admin/")
     assert "Log in" in page.title()

@@ -37,6 +37,7 @@ def run_until(scheduler: Scheduler, is_enough: Callable[[], bool]) -> None:
     assert is_enough()
 
 
+@pytest.mark.one_ledger
 @pytest.mark.django_db(transaction=True)
 def test_a_failing_step_stops_no_other_and_is_logged_once(caplog: Any) -> None:
     calls: list[str] = []
@@ -60,6 +61,7 @@ def test_a_failing_step_stops_no_other_and_is_logged_once(caplog: Any) -> None:
     ) == 1
 
 
+@pytest.mark.one_ledger
 @pytest.mark.django_db(transaction=True)
 def test_a_step_that_works_again_says_so(caplog: Any) -> None:
     outcomes = [OperationalError("away"), OperationalError("away"), 0]
