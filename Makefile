@@ -47,8 +47,8 @@ demo-once: setup-runtime ## run the same workload without a terminal until nothi
 	@exec $(MANAGE) demo --once
 
 test: setup ## run the tests on SQLite, then the tests with a database on PostgreSQL
-	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "$(ORDINARY)"
-	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 3 --dist loadfile -m "$(ORDINARY)" --database-only
+	QUEUEHUB_TEST_LEDGER=sqlite $(VENV_PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "$(ORDINARY)"
+	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "$(ORDINARY)" --database-only
 	@echo "faults picked by SEED=$(SEED)"
 	QUEUEHUB_TEST_LEDGER=postgresql $(VENV_PYTHON) -m pytest -n 2 tests/faults -m "fault or soak" \
 		--fault-sample 4 --fault-seed $(SEED)

@@ -6,6 +6,7 @@ started when the first test asks for them. A missing service skips its tests, in
 
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.support import Processes, Running, eventually, free_port
 FAST = "fast"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_database", "live_server"}
 LEAK_PATIENCE_SECONDS = 5
+SLOW_WEIGHT = 5
 
 # A slow machine is no failure of a property.
 hypothesis.settings.register_profile("queuehub", deadline=None)
@@ -61,6 +63,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep(config, items, _uses_database)
     if config.option.markexpr == FAST:
         _keep(config, items, lambda item: item.get_closest_marker("lingers") is None)
+    if hasattr(config, "workerinput"):
+        _put_long_files_first(items)
+
+
+def _put_long_files_first(items: list[pytest.Item]) -> None:
+    """Begin with the files that start most processes; what is left at the end is short, and no worker waits long."""
+    weights: Counter[Path] = Counter()
+    for item in items:
+        if "processes" in getattr(item, "fixturenames", ()):
+            weights[item.path] += SLOW_WEIGHT if item.get_closest_marker("slow") else 1
+    items.sort(key=lambda item: -weights[item.path])
 
 
 def _keep(config: pytest.Config, items: list[pytest.Item], is_wanted: Callable[[pytest.Item], bool]) -> None:
