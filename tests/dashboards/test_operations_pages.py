@@ -47,6 +47,7 @@ def test_chosen_rows_are_counted_confirmed_and_changed_with_a_reason(operating: 
     made = previewed(operating, "retry", ids=[str(dead.pk), str(queued.pk)])
     page = text_of(operating, f"/operations/{made.pk}/")
     assert "Retry 1 job?" in page
+    assert "It runs again" in page
     assert "a queued job cannot be retried" in page
     assert fresh(dead).state == "dead"
     answer = operating.post(f"/operations/{made.pk}/start/", {"reason": "fixed"}, follow=True)
