@@ -191,3 +191,6 @@ def test_the_overview_fits_a_telephone(overview: Page) -> None:
     overview.set_viewport_size(TELEPHONE)
     expect(overview.locator("#queues")).to_contain_text("rather-long")
     assert width(overview) <= TELEPHONE["width"]
+    visit(overview, "/queues/")
+    pause = overview.get_by_role("button", name="Pause").first.bounding_box()
+    assert pause and pause["x"] + pause["width"] <= TELEPHONE["width"]  # within reach without scrolling sideways
