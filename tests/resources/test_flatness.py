@@ -13,7 +13,7 @@ from tests.figures import Figures
 from tests.journal import Journal
 from tests.support import Running, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 JOBS = 10_000
 GROWTH_BYTES = 2_000_000
