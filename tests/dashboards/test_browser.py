@@ -193,4 +193,5 @@ def test_the_overview_fits_a_telephone(overview: Page) -> None:
     assert width(overview) <= TELEPHONE["width"]
     visit(overview, "/queues/")
     pause = overview.get_by_role("button", name="Pause").first.bounding_box()
-    assert pause and pause["x"] + pause["width"] <= TELEPHONE["width"]  # within reach without scrolling sideways
+    assert pause is not None
+    assert pause["x"] + pause["width"] <= TELEPHONE["width"]  # within reach without scrolling sideways
