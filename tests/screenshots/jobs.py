@@ -61,8 +61,6 @@ def story() -> Job:
         attempt=ATTEMPTS, failure_count=2, max_attempts=2, due_at=retried_at, finished_at=now - timedelta(minutes=2.4),
         created_at=now - timedelta(minutes=65), reason="all attempts are used up", worker=WORKER,
     )  # fmt: skip
-    Worker.objects.filter(pk=SPARE).delete()  # it made these jobs, and is no part of the site
-    Statistic.objects.filter(task=TASK).delete()  # the chart shows the traffic, not the making of these jobs
     return job
 
 
@@ -86,6 +84,12 @@ def bulk() -> None:
     operations.advance(limit=20)
     Operation.objects.filter(pk=running.pk).update(changed_count=214, next_at=timezone.now() + timedelta(hours=1))
     operations.preview("discard", actor="ann", filter="state:dead,succeeded task:demo.tasks.call_partner created:>-6h")
+
+
+def forget_the_making() -> None:
+    """Delete what the making of these jobs left: the chart shows the site's traffic and workers."""
+    Worker.objects.filter(pk=SPARE).delete()
+    Statistic.objects.filter(task=TASK).delete()
 
 
 def _tell(job_ids: list[UUID]) -> None:
