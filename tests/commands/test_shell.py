@@ -88,3 +88,4 @@ def test_a_terminal_is_told_that_a_process_is_at_work(
     scheduler.wait_for("Ctrl-C stops it in good order.", PATIENCE_SECONDS)
     assert silent.wait(PATIENCE_SECONDS) == 0
     assert "Ctrl-C" not in silent.output
+    assert scheduler.stop(PATIENCE_SECONDS) == 0  # `script` hands the signal on; if it is killed, its child may live on
